@@ -1,0 +1,363 @@
+//! Resolving a stage: from steps and headers to one task per volume it writes.
+//!
+//! Nothing here touches voxels, except through steps that say that they read them.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use super::{Active, Record, Stage};
+use crate::curve::Curve;
+use crate::error::{Error, Result};
+use crate::finding::Finding;
+use crate::geometry::Geometry;
+use crate::subject::Subject;
+use crate::transform::{Headers, Input, Kind, Needs, Pointwise, Reads, Spatial};
+use crate::volume::{AxisKind, ChannelAxis, Header, Role, Unit};
+use crate::world_map::WorldMap;
+
+/// What is known of a subject between two steps.
+#[derive(Clone, Default)]
+pub(crate) struct State {
+    pub(crate) headers: Headers,
+    /// The fill value of each channel of each intensity volume, in its present unit.
+    pub(crate) fills: BTreeMap<String, Vec<f64>>,
+    pub(crate) reference: Option<String>,
+}
+
+/// What a stage does to write one volume.
+pub(crate) struct Task {
+    pub(crate) target: String,
+    /// The volume it starts from, as it was when the stage began.
+    pub(crate) source: String,
+    pub(crate) legs: Vec<Leg>,
+    pub(crate) curves: Vec<Curve>,
+    /// The fill value of each channel, before the curves.
+    pub(crate) fill: Vec<f64>,
+    /// The header after the stage.
+    pub(crate) header: Header,
+}
+
+/// One spatial step of one volume: the map, and the grid after it.
+#[derive(Clone)]
+pub(crate) struct Leg {
+    pub(crate) map: WorldMap,
+    pub(crate) grid: Geometry,
+}
+
+/// A stage, resolved.
+#[derive(Default)]
+pub(crate) struct Resolved {
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) records: Vec<Record>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl State {
+    pub(crate) fn header(&self, name: &str) -> Option<&Header> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, h)| h)
+    }
+
+    fn put(&mut self, name: &str, header: Header, fill: Vec<f64>) {
+        match self.headers.iter_mut().find(|(n, _)| n == name) {
+            Some((_, old)) => *old = header,
+            None => self.headers.push((name.to_owned(), header)),
+        }
+        self.fills.insert(name.to_owned(), fill);
+    }
+
+    /// The reference volume: the one named, else the first image, else the first volume.
+    pub(crate) fn reference(&self) -> Option<(&str, &Header)> {
+        let named = |name: &String| self.headers.iter().find(|(n, _)| n == name);
+        let image = || self.headers.iter().find(|(_, h)| h.role == Role::Intensity);
+        let found = self.reference.as_ref().and_then(named);
+        let (name, header) = found.or_else(image).or_else(|| self.headers.first())?;
+        Some((name, header))
+    }
+
+    /// The volumes a step acts on.
+    pub(crate) fn targets(&self, step: &Active<'_>) -> Result<Vec<String>> {
+        let applies = |h: &Header| step.planned.role.is_none_or(|role| h.role == role);
+        let Some(on) = &step.planned.step.on else {
+            let fitting = self.headers.iter().filter(|(_, h)| applies(h));
+            return Ok(fitting.map(|(n, _)| n.clone()).collect());
+        };
+        for name in on {
+            let header = self.header(name).ok_or_else(|| {
+                let names: Vec<&str> = self.headers.iter().map(|(n, _)| n.as_str()).collect();
+                Error::parameter(format!("there is no volume '{name}'"))
+                    .field("on")
+                    .remedy(format!("the subject has: {}", names.join(", ")))
+            })?;
+            if !applies(header) {
+                let (is, acts) = match header.role {
+                    Role::Label => ("a label map", "images"),
+                    Role::Intensity => ("an image", "label maps"),
+                };
+                return Err(Error::parameter(format!(
+                    "'{name}' is {is}, and {} acts on {acts}",
+                    step.name()
+                ))
+                .field("on"));
+            }
+        }
+        Ok(on.clone())
+    }
+}
+
+/// Resolves a stage of spatial and pointwise steps. `subject` is given where the stage may read
+/// voxels; it must be what `state` describes.
+pub(crate) fn resolve(
+    steps: &[Active<'_>],
+    stage: &Stage,
+    state: &mut State,
+    subject: Option<&Subject>,
+) -> Result<Resolved> {
+    let mut resolved = Resolved::default();
+    for &position in &stage.steps {
+        let Some(step) = steps.get(position) else {
+            continue;
+        };
+        let findings = RefCell::new(Vec::new());
+        let record = resolve_step(step, state, subject, &mut resolved.tasks, &findings)
+            .map_err(|error| step.place(error))?;
+        resolved.records.push(record);
+        let by_step = |finding| Finding { step: Some(step.id().to_owned()), ..finding };
+        resolved.findings.extend(findings.into_inner().into_iter().map(by_step));
+    }
+    Ok(resolved)
+}
+
+fn resolve_step(
+    step: &Active<'_>,
+    state: &mut State,
+    subject: Option<&Subject>,
+    tasks: &mut Vec<Task>,
+    findings: &RefCell<Vec<Finding>>,
+) -> Result<Record> {
+    let subject = subject.filter(|_| step.reads() == Reads::Voxels);
+    let mut record = Record {
+        step: step.id().to_owned(),
+        name: step.name().to_owned(),
+        drawn: step.stream.drawn().to_vec(),
+        map: WorldMap::identity(),
+        grids_before: Vec::new(),
+        volumes: Vec::new(),
+    };
+    let sources = state.targets(step)?;
+    let outputs = outputs(step, state, &sources)?;
+    match step.kind() {
+        Kind::Spatial(spatial) => {
+            resolve_spatial(spatial, step, state, subject, &sources, &outputs, tasks, findings, &mut record)?;
+        }
+        Kind::Pointwise(pointwise) => {
+            for (source, output) in sources.iter().zip(&outputs) {
+                let target = (source.as_str(), output.as_str());
+                resolve_pointwise(pointwise, step, state, subject, target, tasks, findings, &mut record)?;
+            }
+        }
+        Kind::Filter(_) | Kind::Joint(_) => {}
+    }
+    record.volumes = outputs;
+    Ok(record)
+}
+
+/// The names the results take: those of the sources, or the one `as` gives.
+pub(crate) fn outputs(
+    step: &Active<'_>,
+    state: &State,
+    sources: &[String],
+) -> Result<Vec<String>> {
+    let Some(to) = &step.planned.step.to else {
+        return Ok(sources.to_vec());
+    };
+    if sources.len() != 1 {
+        return Err(Error::parameter(format!(
+            "one new volume cannot hold the results of {}",
+            sources.len()
+        ))
+        .field("as")
+        .remedy("name one volume in `on`"));
+    }
+    if state.header(to).is_some() {
+        return Err(Error::parameter(format!("the name '{to}' is used twice"))
+            .field("as")
+            .remedy("give the new volume its own name"));
+    }
+    if to.is_empty() || to.starts_with('.') || to.contains(['/', '\\', '\0']) {
+        return Err(Error::parameter(format!("'{to}' cannot name a volume"))
+            .field("as")
+            .remedy("use letters, digits, '-' and '_'"));
+    }
+    Ok(vec![to.clone()])
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one resolution, used here only")]
+fn resolve_spatial(
+    spatial: &dyn Spatial,
+    step: &Active<'_>,
+    state: &mut State,
+    subject: Option<&Subject>,
+    sources: &[String],
+    outputs: &[String],
+    tasks: &mut Vec<Task>,
+    findings: &RefCell<Vec<Finding>>,
+    record: &mut Record,
+) -> Result<()> {
+    let Some((name, header)) = state.reference() else {
+        return Err(Error::input("the subject has no volume to refer to"));
+    };
+    let reference = header.geometry.clone();
+    let input = Input {
+        name,
+        header,
+        headers: &state.headers,
+        reference: &reference,
+        subject,
+        findings,
+    };
+    let mut stream = step.stream.clone();
+    let motion = spatial.resolve(&input, &mut stream)?;
+    record.drawn = stream.drawn().to_vec();
+    for (source, output) in sources.iter().zip(outputs) {
+        let Some(own) = state.header(source).map(|h| h.geometry.clone()) else {
+            continue;
+        };
+        let grid = spatial.grid(&motion, &own, &reference)?;
+        if grid != own {
+            record.grids_before.push((output.clone(), own));
+        }
+        let task = task_for(tasks, state, source, output)?;
+        task.header.geometry = grid.clone();
+        task.legs.push(Leg { map: motion.map.clone(), grid });
+        let (header, fill) = (task.header.clone(), fill_after(task));
+        state.put(output, header, fill);
+    }
+    record.map = motion.map;
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one resolution, used here only")]
+fn resolve_pointwise(
+    pointwise: &dyn Pointwise,
+    step: &Active<'_>,
+    state: &mut State,
+    subject: Option<&Subject>,
+    (source, output): (&str, &str),
+    tasks: &mut Vec<Task>,
+    findings: &RefCell<Vec<Finding>>,
+    record: &mut Record,
+) -> Result<()> {
+    let Some((_, reference)) = state.reference() else {
+        return Ok(());
+    };
+    let Some(header) = state.header(source) else {
+        return Ok(());
+    };
+    check_unit(pointwise.needs(), source, header)?;
+    let input = Input {
+        name: source,
+        header,
+        headers: &state.headers,
+        reference: &reference.geometry,
+        subject,
+        findings,
+    };
+    let mut stream = step.stream.clone();
+    let curve = pointwise.resolve(&input, &mut stream)?;
+    record.drawn = stream.drawn().to_vec();
+    let task = task_for(tasks, state, source, output)?;
+    apply_curve_to_header(&curve, &mut task.header);
+    task.header.unit = pointwise.unit(task.header.unit);
+    if task.header.role == Role::Label && !task.header.element_type.is_integer() {
+        return Err(Error::plugin("a label map would become floating point"));
+    }
+    task.curves.push(curve);
+    let (header, fill) = (task.header.clone(), fill_after(task));
+    state.put(output, header, fill);
+    Ok(())
+}
+
+/// A step that needs Hounsfield units gets them, or says why not (WF-08).
+pub(crate) fn check_unit(needs: Needs, name: &str, header: &Header) -> Result<()> {
+    if needs == Needs::Anything || header.unit == Unit::Hu {
+        return Ok(());
+    }
+    let reason = format!("needs Hounsfield units, but '{name}' is {}", match header.unit {
+        Unit::Unknown => "of unknown unit, and its values do not look like HU",
+        Unit::Raw => "raw: stored values that no rescale slope has calibrated",
+        Unit::Normalised | Unit::Hu => "already normalised",
+    });
+    let error = Error::input(reason);
+    Err(match (header.unit, header.modality) {
+        (Unit::Unknown, None) => {
+            error.remedy("if it is a CT, say so: --modality CT, or [input] modality = \"CT\"")
+        }
+        (Unit::Unknown, Some(modality)) => error.remedy(format!("the scan is said to be {modality}")),
+        (Unit::Normalised, _) => {
+            error.remedy("move this step before the one that normalises, or let that one write a new volume with `as`")
+        }
+        _ => error.remedy("convert to HU first"),
+    })
+}
+
+/// The task that writes `output`, begun from `source` where there is none yet.
+fn task_for<'a>(
+    tasks: &'a mut Vec<Task>,
+    state: &State,
+    source: &str,
+    output: &str,
+) -> Result<&'a mut Task> {
+    let position = match tasks.iter().position(|t| t.target == output) {
+        Some(position) => position,
+        None => {
+            let task = match tasks.iter().find(|t| t.target == source) {
+                Some(begun) => Task {
+                    target: output.to_owned(),
+                    source: begun.source.clone(),
+                    legs: begun.legs.clone(),
+                    curves: begun.curves.clone(),
+                    fill: begun.fill.clone(),
+                    header: begun.header.clone(),
+                },
+                None => Task {
+                    target: output.to_owned(),
+                    source: source.to_owned(),
+                    legs: Vec::new(),
+                    curves: Vec::new(),
+                    fill: state.fills.get(source).cloned().unwrap_or_default(),
+                    header: state
+                        .header(source)
+                        .cloned()
+                        .ok_or_else(|| Error::input(format!("there is no volume '{source}'")))?,
+                },
+            };
+            tasks.push(task);
+            tasks.len() - 1
+        }
+    };
+    match tasks.get_mut(position) {
+        Some(task) => Ok(task),
+        None => unreachable!("the position was just found or made"),
+    }
+}
+
+fn fill_after(task: &Task) -> Vec<f64> {
+    task.curves.iter().fold(task.fill.clone(), |fill, curve| curve.fill(&fill))
+}
+
+fn apply_curve_to_header(curve: &Curve, header: &mut Header) {
+    header.element_type = curve.output_type(header.element_type);
+    let Some(lanes) = curve.channel_names() else {
+        return;
+    };
+    let channels = &mut header.channels;
+    let join = |old: &String, lane: &String| {
+        if old.is_empty() { lane.clone() } else { format!("{old}.{lane}") }
+    };
+    let product = channels.names.iter().flat_map(|old| lanes.iter().map(move |lane| join(old, lane)));
+    channels.names = product.collect();
+    channels.axes.insert(
+        0,
+        ChannelAxis { kind: AxisKind::Window, length: lanes.len(), step: None },
+    );
+}
