@@ -1,0 +1,46 @@
+//! What can go wrong in a kernel.
+
+/// Why a kernel refused its arguments. Data alone, NaN and infinities included, never cause one.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An axis of the output is empty or longer than 2^31 voxels.
+    #[error("output size {0:?} (x, y, z) needs 1 to 2^31 voxels on every axis")]
+    OutputSize([usize; 3]),
+    /// An axis of the source is empty or longer than 2^31 voxels.
+    #[error("source size {0:?} (x, y, z) needs 1 to 2^31 voxels on every axis")]
+    SourceSize([usize; 3]),
+    /// A map has a NaN or infinite entry.
+    #[error("the map between the grids has an entry that is not finite")]
+    NonFiniteMap,
+    /// A slab reaches beyond the output.
+    #[error("slab {start}..{end} reaches beyond the {slices} slices of the output")]
+    SlabRange {
+        /// The first slice of the slab.
+        start: usize,
+        /// One past its last slice.
+        end: usize,
+        /// The number of slices of the output.
+        slices: usize,
+    },
+    /// Two arrays that must have one shape differ.
+    #[error("shapes {left:?} and {right:?} (z, y, x) differ")]
+    ShapeMismatch {
+        /// The shape of the first array.
+        left: [usize; 3],
+        /// The shape of the second array.
+        right: [usize; 3],
+    },
+    /// A percentile lies outside [0, 100].
+    #[error("percentile {0} is not between 0 and 100")]
+    Percentile(f64),
+    /// No voxel is left to take a statistic of.
+    #[error("the selection holds no voxel")]
+    EmptySelection,
+    /// A filter width is negative, not finite, or makes a kernel of more than 2^20 taps.
+    #[error("filter width {0} voxels is out of range")]
+    Width(f64),
+    /// `VOXPREP_SIMD` holds a word that is no level.
+    #[error("VOXPREP_SIMD must be baseline, avx2 or avx512")]
+    SimdLevel,
+}

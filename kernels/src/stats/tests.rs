@@ -1,0 +1,168 @@
+use super::*;
+use ndarray::{Array3, s};
+use proptest::prelude::*;
+
+fn line<T: Element>(values: &[T]) -> Array3<T> {
+    Array3::from_shape_vec((1, 1, values.len()), values.to_vec()).unwrap()
+}
+
+#[test]
+fn a_summary_by_hand() {
+    for select in [Select::All, Select::Above(0.5)] {
+        let s = summary(line(&[1_i16, 2, 3, 6]).view(), &select);
+        assert_eq!((s.count, s.nan, s.min, s.max), (4, 0, 1.0, 6.0));
+        assert_eq!((s.mean, s.variance), (3.0, 3.5));
+        assert_eq!(s.std(0), Some(3.5_f64.sqrt()));
+        assert!((s.std(1).unwrap() - (14.0_f64 / 3.0).sqrt()).abs() < 1e-15);
+        assert_eq!(s.std(4), None);
+    }
+}
+
+#[test]
+fn nan_is_left_out_and_counted_and_infinity_is_kept() {
+    let s = summary(line(&[f32::NAN, 1.0, f32::INFINITY]).view(), &Select::All);
+    assert_eq!((s.count, s.nan, s.min, s.max), (2, 1, 1.0, f64::INFINITY));
+    assert_eq!(s.mean, f64::INFINITY);
+    let all_nan = line(&[f64::NAN; 3]);
+    let s = summary(all_nan.view(), &Select::All);
+    assert_eq!((s.count, s.nan), (0, 3));
+    assert!(s.min.is_nan() && s.mean.is_nan() && s.variance.is_nan());
+    assert_eq!(min_max(all_nan.view(), &Select::All), None);
+    assert_eq!(
+        percentiles(all_nan.view(), &Select::All, &[50.0]),
+        Err(Error::EmptySelection)
+    );
+}
+
+#[test]
+fn selections_choose_what_counts() {
+    let values = [0_i16, -3, 5, 7];
+    let floats = values.map(f32::from);
+    let mask = line(&[1_u8, 0, 255, 0]);
+    let cases = [
+        (Select::All, (-3.0, 7.0), 4),
+        (Select::NonZero, (-3.0, 7.0), 3),
+        (Select::Above(0.0), (5.0, 7.0), 2),
+        (Select::Mask(mask.view()), (0.0, 5.0), 2),
+    ];
+    for (select, range, count) in cases {
+        assert_eq!(min_max(line(&values).view(), &select), Some(range));
+        assert_eq!(min_max(line(&floats).view(), &select), Some(range));
+        assert_eq!(summary(line(&values).view(), &select).count, count);
+        assert_eq!(summary(line(&floats).view(), &select).count, count);
+    }
+}
+
+#[test]
+fn a_mask_of_another_shape_selects_nothing() {
+    let (voxels, mask) = (line(&[1_u8, 2]), line(&[1_u8]));
+    let select = Select::Mask(mask.view());
+    assert_eq!(summary(voxels.view(), &select).count, 0);
+    assert_eq!(min_max(voxels.view(), &select), None);
+    assert!(matches!(
+        percentiles(voxels.view(), &select, &[1.0]),
+        Err(Error::ShapeMismatch { .. })
+    ));
+}
+
+#[test]
+fn percentiles_outside_the_range_are_refused() {
+    for p in [-0.1, 100.1, f64::NAN] {
+        let refused = percentiles(line(&[1.0_f32]).view(), &Select::All, &[p]);
+        assert!(matches!(refused, Err(Error::Percentile(_))));
+    }
+}
+
+#[test]
+fn percentiles_by_hand() {
+    let p = [0.0, 12.5, 50.0, 90.0, 100.0];
+    let expected = vec![-4.0, -3.0, 2.0, 8.4, 10.0];
+    let values = [10_i16, -4, 2, 6, -2];
+    let wide = values.map(i32::from);
+    assert_eq!(
+        percentiles(line(&values).view(), &Select::All, &p),
+        Ok(expected.clone())
+    );
+    assert_eq!(
+        percentiles(line(&wide).view(), &Select::All, &p),
+        Ok(expected)
+    );
+}
+
+#[test]
+fn variance_survives_a_large_offset() {
+    let voxels = Array3::from_shape_fn((5, 60, 70), |(z, y, x)| 1e9 + ((x + y + z) % 2) as f64);
+    let s = summary(voxels.view(), &Select::All);
+    assert!((s.variance - 0.25).abs() < 1e-9, "{}", s.variance);
+}
+
+#[test]
+fn strides_do_not_change_a_bit() {
+    let voxels = Array3::from_shape_fn((20, 40, 50), |(z, y, x)| {
+        ((z * 31 + y * 17 + x * 7) % 1013) as f32 * 0.37 - 50.0
+    });
+    let view = voxels.slice(s![2..;2, ..;-1, 3..47]);
+    let copy = view.as_standard_layout().into_owned();
+    assert_eq!(
+        summary(view, &Select::All),
+        summary(copy.view(), &Select::All)
+    );
+    assert_eq!(
+        percentiles(view, &Select::NonZero, &[3.0, 60.0]),
+        percentiles(copy.view(), &Select::NonZero, &[3.0, 60.0])
+    );
+}
+
+#[test]
+fn a_histogram_answers_several_questions() {
+    let histogram = Histogram::of(line(&[3_u8, 3, 9]).view(), &Select::All).unwrap();
+    assert_eq!(histogram.values().collect::<Vec<_>>(), [(3, 2), (9, 1)]);
+    assert_eq!((histogram.count(), histogram.min_max()), (3, Some((3, 9))));
+    assert_eq!(Histogram::of(line(&[1.0_f32]).view(), &Select::All), None);
+}
+
+/// Percentiles by sorting.
+fn sorted_percentile(values: &[f64], p: f64) -> f64 {
+    let mut v = values.to_vec();
+    v.sort_by(f64::total_cmp);
+    let at = (v.len() - 1) as f64 * (p / 100.0);
+    let low = at.floor() as usize;
+    let (a, b) = (v[low], v[(low + 1).min(v.len() - 1)]);
+    let f = at - low as f64;
+    if f < 0.5 {
+        a + (b - a) * f
+    } else {
+        b - (b - a) * (1.0 - f)
+    }
+}
+
+proptest! {
+    #[test]
+    fn selection_equals_sorting(
+        values in proptest::collection::vec(-1e3_f64..1e3, 1..300),
+        p in proptest::collection::vec(0.0_f64..=100.0, 1..20),
+    ) {
+        let floats: Vec<f32> = values.iter().map(|v| *v as f32).collect();
+        let ints: Vec<i32> = values.iter().map(|v| (*v * 1e5) as i32).collect();
+        let shorts: Vec<i16> = values.iter().map(|v| *v as i16).collect();
+        let wide = |v: Vec<f64>| p.iter().map(|p| sorted_percentile(&v, *p)).collect::<Vec<_>>();
+        let all = &Select::All;
+        prop_assert_eq!(percentiles(line(&values).view(), all, &p).unwrap(), wide(values.clone()));
+        let expected = wide(floats.iter().map(|v| f64::from(*v)).collect());
+        prop_assert_eq!(percentiles(line(&floats).view(), all, &p).unwrap(), expected);
+        let expected = wide(ints.iter().map(|v| f64::from(*v)).collect());
+        prop_assert_eq!(percentiles(line(&ints).view(), all, &p).unwrap(), expected);
+        let expected = wide(shorts.iter().map(|v| f64::from(*v)).collect());
+        prop_assert_eq!(percentiles(line(&shorts).view(), all, &p).unwrap(), expected);
+    }
+
+    #[test]
+    fn moments_equal_their_definition(values in proptest::collection::vec(-1e3_f64..1e3, 1..9000)) {
+        let s = summary(line(&values).view(), &Select::All);
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
+        prop_assert!((s.mean - mean).abs() < 1e-10);
+        prop_assert!((s.variance - variance).abs() <= 1e-11 * variance);
+    }
+}

@@ -1,0 +1,121 @@
+//! The same bits for every number of threads and every SIMD level.
+
+#![allow(clippy::unwrap_used, reason = "a failure is the test's answer")]
+
+use ndarray::Array3;
+use voxprep_kernels::resample::{
+    Boundary, Continuation, Order, Sampling, resample_into, spline_coefficients,
+};
+use voxprep_kernels::simd::{Level, with_level};
+use voxprep_kernels::stats::{Histogram, Select, min_max, percentiles, summary};
+use voxprep_kernels::{Affine, Element, gaussian};
+
+fn voxels<T: Element>() -> Array3<T> {
+    Array3::from_shape_fn((37, 41, 83), |(z, y, x)| {
+        let v = (z * 7919 + y * 104_729 + x * 1_299_709) % 100_003;
+        T::from_f64(v as f64 * 0.002_37 - 20.0)
+    })
+}
+
+/// Every result of every kernel, as bits.
+fn everything<T: Element>() -> Vec<u64> {
+    let source = voxels::<T>();
+    let mut bits: Vec<u64> = Vec::new();
+    let oblique = Affine::from_rows([
+        [0.81, 0.13, -0.07, 3.1],
+        [-0.11, 0.77, 0.19, -1.3],
+        [0.05, -0.21, 0.9, 2.7],
+    ]);
+    let separable = Affine::from_rows([
+        [0.0, 1.3, 0.0, -1.9],
+        [0.61, 0.0, 0.0, 0.4],
+        [0.0, 0.0, -0.83, 40.2],
+    ]);
+    let shrinking = Affine::scaling([1.7, 0.4, 2.6]);
+    for source_from_out in [oblique, separable, shrinking] {
+        for order in [Order::Nearest, Order::Linear, Order::Cubic] {
+            for boundary in [
+                Boundary::Extent,
+                Boundary::Itk,
+                Boundary::Edge,
+                Boundary::Mirror,
+                Boundary::Reflect,
+                Boundary::Constant,
+                Boundary::GridConstant,
+            ] {
+                let sampling = Sampling {
+                    source_from_out,
+                    order,
+                    boundary,
+                    fill: -3.0,
+                    boxes: &[],
+                };
+                let mut out = Array3::from_elem((35, 29, 150), T::Float::default());
+                resample_into(source.view(), &sampling, out.view_mut()).unwrap();
+                bits.extend(out.iter().map(|v| v.to_f64().to_bits()));
+                let mut stored = Array3::from_elem((35, 29, 150), T::default());
+                resample_into(source.view(), &sampling, stored.view_mut()).unwrap();
+                bits.extend(stored.iter().map(|v| v.to_f64().to_bits()));
+            }
+        }
+    }
+    for continuation in [
+        Continuation::Mirror,
+        Continuation::Reflect,
+        Continuation::Edge,
+    ] {
+        let c = spline_coefficients(source.view(), continuation, [2; 3]).unwrap();
+        bits.extend(c.iter().map(|v| v.to_f64().to_bits()));
+    }
+    let mut smooth = Array3::from_elem(source.dim(), T::default());
+    gaussian(source.view(), [0.7, 3.0, 20.0], 4.0, smooth.view_mut()).unwrap();
+    bits.extend(smooth.iter().map(|v| v.to_f64().to_bits()));
+    let mask = source.mapv(|v| u8::from(v.to_f64() > 1.0));
+    for select in [
+        Select::All,
+        Select::NonZero,
+        Select::Above(2.5),
+        Select::Mask(mask.view()),
+    ] {
+        let s = summary(source.view(), &select);
+        bits.extend([s.count, s.nan]);
+        bits.extend([s.min, s.max, s.mean, s.variance].map(f64::to_bits));
+        let p = percentiles(source.view(), &select, &[0.0, 0.5, 33.3, 50.0, 99.5]).unwrap();
+        bits.extend(p.iter().map(|v| v.to_bits()));
+        let (low, high) = min_max(source.view(), &select).unwrap();
+        bits.extend([low.to_bits(), high.to_bits()]);
+        let histogram = Histogram::of(source.view(), &select);
+        bits.extend(histogram.map(|h| h.count()));
+    }
+    bits
+}
+
+fn same_for_all_threads<T: Element>() {
+    let results = [1, 2, 3, 8].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(everything::<T>)
+    });
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+fn same_for_all_levels<T: Element>() {
+    let results = Level::ALL.map(|level| with_level(level, everything::<T>));
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    same_for_all_threads::<i16>();
+    same_for_all_threads::<f32>();
+    same_for_all_threads::<f64>();
+}
+
+#[test]
+fn the_simd_level_changes_no_bit() {
+    same_for_all_levels::<u8>();
+    same_for_all_levels::<i16>();
+    same_for_all_levels::<u16>();
+    same_for_all_levels::<i32>();
+    same_for_all_levels::<f32>();
+    same_for_all_levels::<f64>();
+}
