@@ -253,6 +253,11 @@ impl Curve {
         Self::new(Form::Clamp { low, high })
     }
 
+    /// Integers to integers; the element type stays.
+    pub fn table(table: Table) -> Self {
+        Self::new(Form::Table(Arc::new(table)))
+    }
+
     /// A function of the value; the element type stays.
     pub fn map(function: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Self {
         Self::new(Form::Map(Arc::new(Function(function))))

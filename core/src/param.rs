@@ -141,12 +141,12 @@ impl<'de> Visitor<'de> for ParamVisitor {
     }
 }
 
-/// G-07: a range is given low end first.
+/// G-07, SPA-08: a range is given low end first.
 fn ordered<E: de::Error>([low, high]: [f64; 2]) -> Result<[f64; 2], E> {
-    if low <= high {
+    if low < high {
         Ok([low, high])
     } else {
-        Err(E::custom(format!("uniform: low ({low}) is above high ({high})")))
+        Err(E::custom(format!("uniform: low ({low}) is not below high ({high})")))
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
         for text in [r#""ten""#, r#"{"gauss":[0,1]}"#, "{}", r#"[1,2]"#] {
             assert!(parse(text).unwrap_err().contains("uniform"), "{text}");
         }
-        assert!(parse(r#"{"uniform":[2,1]}"#).unwrap_err().contains("above high"));
+        assert!(parse(r#"{"uniform":[2,1]}"#).unwrap_err().contains("not below high"));
         assert!(parse(r#"{"normal":[0,-1]}"#).is_err());
         assert!(parse(r#"{"choice":[]}"#).is_err());
         assert!(parse(r#"{"uniform":[0,1],"normal":[0,1]}"#).is_err());

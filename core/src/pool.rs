@@ -4,7 +4,7 @@
 //! are never zero-filled here: the operating system hands them out as zeros once, and after that
 //! they hold whatever was in them before. Dropping a block gives it back for reuse.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use memmap2::{MmapMut, MmapOptions};
 
@@ -77,8 +77,28 @@ impl Drop for Block {
     }
 }
 
+/// The memory of this machine in bytes, where the system tells.
+fn machine_memory() -> Option<usize> {
+    static MEMORY: OnceLock<Option<usize>> = OnceLock::new();
+    *MEMORY.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kib << 10)
+    })
+}
+
 impl Mapping {
     fn new(capacity: usize) -> Result<Self> {
+        // The system grants more than it has and kills the process later; refuse before.
+        if let Some(memory) = machine_memory().filter(|&memory| capacity > memory) {
+            return Err(Error::limit(format!(
+                "a block of {} MiB is more than this machine's memory of {} MiB",
+                capacity >> 20,
+                memory >> 20
+            ))
+            .remedy("use larger voxels, or a smaller field of view"));
+        }
         let map = MmapOptions::new()
             .len(capacity + HUGE_PAGE)
             .map_anon()

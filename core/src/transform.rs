@@ -297,6 +297,48 @@ impl<'a> Input<'a> {
         })
     }
 
+    /// [`Input::summary`] of every channel, or of all channels together for each.
+    ///
+    /// # Errors
+    /// As [`Input::summary`].
+    pub fn summaries(&self, over: &Over, per: Per) -> Result<Vec<Summary>> {
+        let channels = 0..self.header.channels.len();
+        let each: Vec<Summary> = channels.map(|c| self.summary(c, over)).collect::<Result<_>>()?;
+        Ok(match per {
+            Per::Channel => each,
+            Per::Volume => {
+                let whole = each.iter().copied().reduce(merged);
+                each.iter().filter_map(|_| whole).collect()
+            }
+        })
+    }
+
+    /// Notes which fractions of a channel lie strictly below, in and strictly above a range.
+    ///
+    /// # Errors
+    /// As [`Input::summary`].
+    pub fn report_saturation(&self, code: &str, low: f64, high: f64) -> Result<()> {
+        for channel in 0..self.header.channels.len() {
+            let all = self.summary(channel, &Over::All)?.count;
+            let above = self.summary(channel, &Over::Above(high))?.count;
+            let not_below = self.summary(channel, &Over::Above(low.next_down()))?.count;
+            let share = |count: u64| if all == 0 { 0.0 } else { count as f64 / all as f64 };
+            let [below, inside, above] =
+                [all - not_below, not_below - above, above].map(share);
+            let message = format!(
+                "{:.2} % of the voxels lie below {low}, {:.2} % above {high}",
+                100.0 * below,
+                100.0 * above
+            );
+            let values = serde_json::json!({
+                "channel": channel, "low": low, "high": high,
+                "below": below, "inside": inside, "above": above,
+            });
+            self.report(Finding::note(code, message).with_values(values));
+        }
+        Ok(())
+    }
+
     /// Percentiles of a channel over a selection (`p` in `[0, 100]`, NumPy's `linear`).
     ///
     /// # Errors
@@ -328,6 +370,38 @@ impl<'a> Input<'a> {
             }
         }
     }
+}
+
+/// The statistics of two sets of voxels together (Chan, Golub and LeVeque 1979).
+fn merged(a: Summary, b: Summary) -> Summary {
+    let nan = a.nan + b.nan;
+    if a.count == 0 || b.count == 0 {
+        let some = if a.count == 0 { b } else { a };
+        return Summary { nan, ..some };
+    }
+    let (n, m) = (a.count as f64, b.count as f64);
+    let delta = b.mean - a.mean;
+    Summary {
+        count: a.count + b.count,
+        nan,
+        min: a.min.min(b.min),
+        max: a.max.max(b.max),
+        mean: a.mean + delta * (m / (n + m)),
+        variance: (a.variance * n + b.variance * m + delta * delta * (n * m / (n + m))) / (n + m),
+    }
+}
+
+/// Whether statistics run over each channel or over the whole volume.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Per {
+    /// Each channel has its own.
+    #[default]
+    Channel,
+    /// All channels share one.
+    Volume,
 }
 
 /// Over which voxels a statistic runs.

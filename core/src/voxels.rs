@@ -72,6 +72,9 @@ pub trait Voxel: Element + bytemuck::Pod + sealed::Sealed {
     fn unwrap(data: &Data) -> Option<&Buf<Self>>;
     #[doc(hidden)]
     fn unwrap_mut(data: &mut Data) -> Option<&mut Buf<Self>>;
+
+    /// The view of this type, `[channel, z, y, x]`, or `None` where it has another.
+    fn view_mut(view: VoxelsViewMut<'_>) -> Option<ArrayViewMut4<'_, Self>>;
 }
 
 mod sealed {
@@ -183,6 +186,12 @@ macro_rules! voxel {
             fn unwrap_mut(data: &mut Data) -> Option<&mut Buf<Self>> {
                 match data {
                     Data::$variant(buf) => Some(buf),
+                    _ => None,
+                }
+            }
+            fn view_mut(view: VoxelsViewMut<'_>) -> Option<ArrayViewMut4<'_, Self>> {
+                match view {
+                    VoxelsViewMut::$variant(view) => Some(view),
                     _ => None,
                 }
             }

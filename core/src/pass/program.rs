@@ -12,6 +12,8 @@ use crate::voxels::{Voxel, Voxels};
 pub(crate) trait Compute: Float + Voxel {
     fn map(function: &dyn MapValue, values: &mut [Self]);
     fn map_voxel(function: &dyn MapVoxel, channel: usize, start: usize, values: &mut [Self]);
+    /// The value of this type nearest to a number, on the side away from zero.
+    fn away_from_zero(v: f64) -> Self;
     /// The nearest value of a voxel type: integers round half to even and saturate.
     fn store<O: Element>(self) -> O;
 }
@@ -23,6 +25,15 @@ impl Compute for f32 {
 
     fn map_voxel(function: &dyn MapVoxel, channel: usize, start: usize, values: &mut [Self]) {
         function.apply(channel, start, values);
+    }
+
+    fn away_from_zero(v: f64) -> Self {
+        let nearest = v as Self;
+        match f64::from(nearest).abs() < v.abs() {
+            true if v > 0.0 => nearest.next_up(),
+            true => nearest.next_down(),
+            false => nearest,
+        }
     }
 
     #[inline(always)]
@@ -38,6 +49,10 @@ impl Compute for f64 {
 
     fn map_voxel(function: &dyn MapVoxel, channel: usize, start: usize, values: &mut [Self]) {
         function.apply_f64(channel, start, values);
+    }
+
+    fn away_from_zero(v: f64) -> Self {
+        v
     }
 
     #[inline(always)]
@@ -229,7 +244,10 @@ impl Op {
     fn run<F: Compute>(&self, start: usize, values: &mut [F]) {
         match self {
             Self::Linear { from, scale, to } => {
-                let [from, scale, to] = [*from, *scale, *to].map(F::from_f64);
+                // Rounded away from zero, so that a clamp that follows meets its end exactly: the
+                // upper end of a window is 1, not the number below it.
+                let scale = F::away_from_zero(*scale);
+                let [from, to] = [*from, *to].map(F::from_f64);
                 for v in values {
                     *v = (*v - from) * scale + to;
                 }
@@ -354,6 +372,18 @@ mod tests {
             let exact = ((clipped + 1350.0) / 1500.0) as f32;
             let ulps = value[0].to_bits().abs_diff(exact.to_bits());
             assert!(ulps <= 2, "{hu}: {} against {exact}", value[0]);
+        }
+    }
+
+    /// INT-03, CT-03: the ends of the input are the ends of the output, to the last bit.
+    #[test]
+    fn both_ends_of_a_window_are_met_exactly() {
+        for (low, high, top) in [(-160.0, 240.0, 255.0), (-1350.0, 150.0, 1.0), (-7.0, 93.0, 1.0)] {
+            let range = [0.0, top];
+            let curve = Curve::linear_between(low, high, range).clamp_to(range);
+            let mut ends = [low as f32, high as f32];
+            run(&program(&[curve]).lanes[0].ops, 0, &mut ends);
+            assert_eq!(ends, [0.0, top as f32]);
         }
     }
 

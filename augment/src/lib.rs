@@ -1,0 +1,8 @@
+//! Random transforms for training: `augment.*`.
+//!
+//! Each transform is one file under `src/transforms`; adding one is adding that file.
+
+/// The transforms, one file each.
+pub mod transforms {
+    automod::dir!(pub "src/transforms");
+}
