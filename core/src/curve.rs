@@ -190,7 +190,10 @@ impl PieceLinear {
             return x;
         }
         let right = self.knots.partition_point(|k| k[0] <= x);
-        match (right.checked_sub(1).and_then(|l| self.knots.get(l)), self.knots.get(right)) {
+        match (
+            right.checked_sub(1).and_then(|l| self.knots.get(l)),
+            self.knots.get(right),
+        ) {
             (Some(a), Some(b)) => a[1] + (x - a[0]) * ((b[1] - a[1]) / (b[0] - a[0])),
             (Some(end), None) | (None, Some(end)) => end[1],
             (None, None) => x,
@@ -234,7 +237,11 @@ impl Curve {
     ///
     /// `low` and `high` must differ; where they do not, everything becomes `range[0]`.
     pub fn linear_between(low: f64, high: f64, range: [f64; 2]) -> Self {
-        let scale = if high == low { 0.0 } else { (range[1] - range[0]) / (high - low) };
+        let scale = if high == low {
+            0.0
+        } else {
+            (range[1] - range[0]) / (high - low)
+        };
         Self::linear(low, scale, range[0])
     }
 
@@ -369,7 +376,9 @@ impl Form {
 
     fn fill(&self, fill: &[f64]) -> Vec<f64> {
         match self {
-            Self::Chain(forms) => forms.iter().fold(fill.to_vec(), |fill, form| form.fill(&fill)),
+            Self::Chain(forms) => forms
+                .iter()
+                .fold(fill.to_vec(), |fill, form| form.fill(&fill)),
             Self::PerChannel(forms) => {
                 let both = fill.iter().zip(forms);
                 both.flat_map(|(&v, form)| form.fill(&[v])).collect()
@@ -387,7 +396,11 @@ impl Form {
         match self {
             Self::At(function) => function.fill(v),
             Self::Field { .. } => v,
-            Self::Select { mask, inside, outside } => {
+            Self::Select {
+                mask,
+                inside,
+                outside,
+            } => {
                 let holds = match mask {
                     Mask::Volume(_) => false,
                     Mask::NonZero => v != 0.0,
@@ -413,13 +426,21 @@ impl Form {
             }
             Self::Table(table) => table.eval(v),
             Self::Chain(forms) => return forms.iter().try_fold(v, |v, form| form.value(v)),
-            Self::Select { mask, inside, outside } => {
+            Self::Select {
+                mask,
+                inside,
+                outside,
+            } => {
                 let holds = match mask {
                     Mask::Volume(_) => return None,
                     Mask::NonZero => v != 0.0,
                     Mask::Above(bound) => v > *bound,
                 };
-                return if holds { inside.value(v) } else { outside.value(v) };
+                return if holds {
+                    inside.value(v)
+                } else {
+                    outside.value(v)
+                };
             }
             Self::At(_) | Self::Field { .. } | Self::Fan(_) | Self::PerChannel(_) => return None,
         })
@@ -476,9 +497,18 @@ mod tests {
     #[test]
     fn a_table_keeps_or_replaces_what_it_does_not_list() {
         let map = BTreeMap::from([(4, 3), (1, 2)]);
-        let keep = Table { map: map.clone(), other: None };
-        assert_eq!([0.0, 1.0, 4.0, 9.0].map(|v| keep.eval(v)), [0.0, 2.0, 3.0, 9.0]);
-        let replace = Table { map, other: Some(0) };
+        let keep = Table {
+            map: map.clone(),
+            other: None,
+        };
+        assert_eq!(
+            [0.0, 1.0, 4.0, 9.0].map(|v| keep.eval(v)),
+            [0.0, 2.0, 3.0, 9.0]
+        );
+        let replace = Table {
+            map,
+            other: Some(0),
+        };
         assert_eq!([1.0, 4.0, 9.0].map(|v| replace.eval(v)), [2.0, 3.0, 0.0]);
     }
 }

@@ -198,7 +198,9 @@ mod tests {
 
     #[test]
     fn the_innermost_place_is_kept() {
-        let error = Error::input("no voxels").in_step("a", "x.y").in_step("b", "x.z");
+        let error = Error::input("no voxels")
+            .in_step("a", "x.y")
+            .in_step("b", "x.z");
         assert_eq!(error.to_string(), "step 'a' (x.y): no voxels");
     }
 }

@@ -54,10 +54,14 @@ impl Geometry {
     /// [`Error::Limit`] where an axis is longer than [`MAX_AXIS`].
     pub fn new(size: [usize; 3], world_from_index: Affine) -> Result<Self> {
         if size.contains(&0) {
-            return Err(Error::input(format!("the size {size:?} has an axis of no voxels")));
+            return Err(Error::input(format!(
+                "the size {size:?} has an axis of no voxels"
+            )));
         }
         if let Some(n) = size.iter().find(|&&n| n > MAX_AXIS) {
-            return Err(Error::limit(format!("an axis of {n} voxels is longer than {MAX_AXIS}")));
+            return Err(Error::limit(format!(
+                "an axis of {n} voxels is longer than {MAX_AXIS}"
+            )));
         }
         if !world_from_index.is_finite() {
             return Err(Error::input("the affine has entries that are not finite")
@@ -115,7 +119,11 @@ impl Geometry {
     /// The unit vectors of the index axes in the world.
     pub fn direction(&self) -> [[f64; 3]; 3] {
         let spacing = self.spacing();
-        [0, 1, 2].map(|axis| self.world_from_index.column(axis).map(|v| v / spacing[axis]))
+        [0, 1, 2].map(|axis| {
+            self.world_from_index
+                .column(axis)
+                .map(|v| v / spacing[axis])
+        })
     }
 
     /// The world position of the middle of the volume, index `(n - 1) / 2`, LPS+ mm.
@@ -166,8 +174,17 @@ impl Geometry {
     /// The same voxels with the named index axes stored in reverse.
     pub fn flipped(&self, axes: [bool; 3]) -> Self {
         let sign = axes.map(|flip| if flip { -1.0 } else { 1.0 });
-        let first = [0, 1, 2].map(|i| if axes[i] { (self.size[i] - 1) as f64 } else { 0.0 });
-        self.with_axes(self.size, Affine::translation(first) * Affine::scaling(sign))
+        let first = [0, 1, 2].map(|i| {
+            if axes[i] {
+                (self.size[i] - 1) as f64
+            } else {
+                0.0
+            }
+        });
+        self.with_axes(
+            self.size,
+            Affine::translation(first) * Affine::scaling(sign),
+        )
     }
 
     /// The grid of `size` voxels whose voxel `[0, 0, 0]` is voxel `start` of this one.
@@ -293,7 +310,12 @@ mod tests {
     #[test]
     fn a_geometry_without_volume_is_refused() {
         let flat = Affine::scaling([1.0, 1.0, 0.0]);
-        assert!(Geometry::new([2, 2, 2], flat).unwrap_err().to_string().contains("singular"));
+        assert!(
+            Geometry::new([2, 2, 2], flat)
+                .unwrap_err()
+                .to_string()
+                .contains("singular")
+        );
         assert!(Geometry::new([2, 0, 2], Affine::IDENTITY).is_err());
         assert!(Geometry::aligned([2; 3], [1.0, f64::NAN, 1.0], [0.0; 3]).is_err());
     }

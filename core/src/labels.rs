@@ -1,6 +1,5 @@
 //! Label maps as integers, whatever type the file stored them in.
 
-
 use crate::buf::Buf;
 use crate::error::{Error, Result};
 use crate::voxels::{ElementType, Voxel, Voxels};
@@ -20,8 +19,10 @@ fn narrow<T: Voxel>(voxels: &Voxels) -> Result<Voxels> {
     for value in values {
         let v = value.to_f64();
         if v != v.round() || v.abs() > f64::from(i32::MAX) {
-            return Err(Error::input(format!("the label map holds {v}, which is no label"))
-                .remedy("give it as an image, or store integers"));
+            return Err(
+                Error::input(format!("the label map holds {v}, which is no label"))
+                    .remedy("give it as an image, or store integers"),
+            );
         }
         (low, high) = (low.min(v), high.max(v));
     }

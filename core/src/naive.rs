@@ -54,7 +54,14 @@ fn execute(task: &Task, _: bool, subject: &mut Subject, plan: &Plan) -> Result<(
         let stored: Vec<O> = values.into_iter().map(<O as Element>::from_f64).collect();
         Voxels::new(out.len(), [nx, ny, nz], Buf::from(stored))?
     });
-    Ok((voxels, if task.header.element_type.is_integer() { 0 } else { nan }))
+    Ok((
+        voxels,
+        if task.header.element_type.is_integer() {
+            0
+        } else {
+            nan
+        },
+    ))
 }
 
 /// The value of an output voxel before the curves.
@@ -73,7 +80,8 @@ fn sample(task: &Task, source: &Volume, plan: &Plan, c: usize, out: [usize; 3]) 
         };
         let index = before.index_from_world().apply(world);
         // 1e-6 voxel forgives the rounding of the maps, as the kernels do
-        let inside = (0..3).all(|i| index[i] >= -0.5 - 1e-6 && index[i] <= before.size()[i] as f64 - 0.5 + 1e-6);
+        let inside = (0..3)
+            .all(|i| index[i] >= -0.5 - 1e-6 && index[i] <= before.size()[i] as f64 - 0.5 + 1e-6);
         if !inside && sampling.fill != Fill::Edge {
             return Ok(fill);
         }
@@ -81,7 +89,9 @@ fn sample(task: &Task, source: &Volume, plan: &Plan, c: usize, out: [usize; 3]) 
     let index = source.geometry().index_from_world().apply(world);
     let linear = source.role() == Role::Intensity && sampling.intensity != Interpolation::Nearest;
     if source.role() == Role::Intensity && sampling.intensity == Interpolation::Cubic {
-        return Err(Error::unsupported("the naive interpreter knows no cubic splines"));
+        return Err(Error::unsupported(
+            "the naive interpreter knows no cubic splines",
+        ));
     }
     let size = source.geometry().size();
     let value = |at: [i64; 3]| {
@@ -92,7 +102,13 @@ fn sample(task: &Task, source: &Volume, plan: &Plan, c: usize, out: [usize; 3]) 
         return Ok(value(index.map(|v| (v + 0.5 + 1e-7).floor() as i64)));
     }
     // Whole-index maps copy: a NaN beside a voxel must not reach it with weight zero.
-    let index = index.map(|v| if (v - v.round()).abs() < 1e-9 { v.round() } else { v });
+    let index = index.map(|v| {
+        if (v - v.round()).abs() < 1e-9 {
+            v.round()
+        } else {
+            v
+        }
+    });
     let low = index.map(|v| v.floor() as i64);
     let mut sum = 0.0;
     for corner in 0..8_u8 {
@@ -125,16 +141,21 @@ fn eval(
     };
     let again = |form: &Form, v: f64| eval(form, &[v], at, index, subject, task);
     match form {
-        Form::Chain(forms) => forms
-            .iter()
-            .try_fold(values.to_vec(), |v, form| eval(form, &v, at, index, subject, task)),
+        Form::Chain(forms) => forms.iter().try_fold(values.to_vec(), |v, form| {
+            eval(form, &v, at, index, subject, task)
+        }),
         Form::PerChannel(forms) => {
             let each = values.iter().zip(forms).map(|(&v, form)| again(form, v));
             Ok(each.collect::<Result<Vec<_>>>()?.concat())
         }
         Form::Fan(lanes) => {
-            let each = values.iter().flat_map(|&v| lanes.iter().map(move |(_, form)| (v, form)));
-            Ok(each.map(|(v, form)| again(form, v)).collect::<Result<Vec<_>>>()?.concat())
+            let each = values
+                .iter()
+                .flat_map(|&v| lanes.iter().map(move |(_, form)| (v, form)));
+            Ok(each
+                .map(|(v, form)| again(form, v))
+                .collect::<Result<Vec<_>>>()?
+                .concat())
         }
         Form::At(function) => Ok(values
             .iter()
@@ -154,7 +175,11 @@ fn eval(
             };
             Ok(values.iter().map(combine).collect())
         }
-        Form::Select { mask, inside, outside } => {
+        Form::Select {
+            mask,
+            inside,
+            outside,
+        } => {
             let mut images = Vec::new();
             for &v in values {
                 let holds = match mask {
@@ -168,7 +193,10 @@ fn eval(
         }
         _ => values
             .iter()
-            .map(|&v| form.value(v).ok_or_else(|| Error::plugin("a form without a value")))
+            .map(|&v| {
+                form.value(v)
+                    .ok_or_else(|| Error::plugin("a form without a value"))
+            })
             .collect(),
     }
 }

@@ -48,8 +48,14 @@ impl Orientation {
 
     /// All 48 codes.
     pub fn all() -> impl Iterator<Item = Self> {
-        const ORDERS: [[usize; 3]; 6] =
-            [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        const ORDERS: [[usize; 3]; 6] = [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ];
         ORDERS.into_iter().flat_map(|order| {
             (0..8).map(move |signs| Self {
                 axes: [0, 1, 2].map(|i| (order[i], signs >> i & 1 == 1)),

@@ -112,7 +112,9 @@ impl<'de> Visitor<'de> for ParamVisitor {
             Some("normal") => {
                 let [mean, std]: [f64; 2] = map.next_value()?;
                 if std < 0.0 {
-                    return Err(de::Error::custom("normal: the standard deviation is below 0"));
+                    return Err(de::Error::custom(
+                        "normal: the standard deviation is below 0",
+                    ));
                 }
                 Distribution::Normal([mean, std])
             }
@@ -124,7 +126,9 @@ impl<'de> Visitor<'de> for ParamVisitor {
                 Distribution::Choice(values)
             }
             Some(other) => {
-                return Err(de::Error::custom(format!("'{other}' is no distribution; give {FORMS}")));
+                return Err(de::Error::custom(format!(
+                    "'{other}' is no distribution; give {FORMS}"
+                )));
             }
             None => return Err(de::Error::custom(format!("empty; give {FORMS}"))),
         };
@@ -146,7 +150,9 @@ fn ordered<E: de::Error>([low, high]: [f64; 2]) -> Result<[f64; 2], E> {
     if low < high {
         Ok([low, high])
     } else {
-        Err(E::custom(format!("uniform: low ({low}) is not below high ({high})")))
+        Err(E::custom(format!(
+            "uniform: low ({low}) is not below high ({high})"
+        )))
     }
 }
 
@@ -190,7 +196,12 @@ mod tests {
 
     #[test]
     fn the_four_forms_are_read_and_written_back() {
-        for text in ["10.0", r#"{"uniform":[-10.0,10.0]}"#, r#"{"normal":[0.0,2.0]}"#, r#"{"choice":[1.0,2.0]}"#] {
+        for text in [
+            "10.0",
+            r#"{"uniform":[-10.0,10.0]}"#,
+            r#"{"normal":[0.0,2.0]}"#,
+            r#"{"choice":[1.0,2.0]}"#,
+        ] {
             let param = parse(text).unwrap();
             assert_eq!(serde_json::to_string(&param).unwrap(), text);
         }
@@ -201,7 +212,11 @@ mod tests {
         for text in [r#""ten""#, r#"{"gauss":[0,1]}"#, "{}", r#"[1,2]"#] {
             assert!(parse(text).unwrap_err().contains("uniform"), "{text}");
         }
-        assert!(parse(r#"{"uniform":[2,1]}"#).unwrap_err().contains("not below high"));
+        assert!(
+            parse(r#"{"uniform":[2,1]}"#)
+                .unwrap_err()
+                .contains("not below high")
+        );
         assert!(parse(r#"{"normal":[0,-1]}"#).is_err());
         assert!(parse(r#"{"choice":[]}"#).is_err());
         assert!(parse(r#"{"uniform":[0,1],"normal":[0,1]}"#).is_err());
@@ -209,12 +224,25 @@ mod tests {
 
     #[test]
     fn what_is_drawn_stays_in_the_range() {
-        let seed = Seed { seed: 1, subject: 2, epoch: 0 };
-        for text in ["3", r#"{"uniform":[-1,1]}"#, r#"{"normal":[5,2]}"#, r#"{"choice":[4,8]}"#] {
+        let seed = Seed {
+            seed: 1,
+            subject: 2,
+            epoch: 0,
+        };
+        for text in [
+            "3",
+            r#"{"uniform":[-1,1]}"#,
+            r#"{"normal":[5,2]}"#,
+            r#"{"choice":[4,8]}"#,
+        ] {
             let param = parse(text).unwrap();
             let (low, high) = param.range();
             let mut rng = Stream::new(seed, text);
-            assert!((0..1000).map(|_| param.draw(&mut rng)).all(|v| (low..=high).contains(&v)));
+            assert!(
+                (0..1000)
+                    .map(|_| param.draw(&mut rng))
+                    .all(|v| (low..=high).contains(&v))
+            );
         }
     }
 }

@@ -299,7 +299,9 @@ impl Step {
         let name: String = take(&mut fields, "use")
             .map_err(|e| e.field(place.clone()))?
             .ok_or_else(|| {
-                Error::parameter("has no `use`").field(place.clone()).remedy("name a transform: use = \"ct.clip\"")
+                Error::parameter("has no `use`")
+                    .field(place.clone())
+                    .remedy("name a transform: use = \"ct.clip\"")
             })?;
         let within = |error: Error| error.field(place.clone()).in_transform(&name);
         let given: Option<String> = take(&mut fields, "id").map_err(within)?;
@@ -313,7 +315,13 @@ impl Step {
             }
             Some(id) => id,
             None => (1..)
-                .map(|n| if n == 1 { name.clone() } else { format!("{name}#{n}") })
+                .map(|n| {
+                    if n == 1 {
+                        name.clone()
+                    } else {
+                        format!("{name}#{n}")
+                    }
+                })
                 .find(|id| !taken(id))
                 .unwrap_or_else(|| name.clone()),
         };
@@ -389,7 +397,8 @@ mod tests {
         assert!(error("version = 1\n[[step]]\nlow = 1").contains("step 1: has no `use`"));
         assert!(error("version = 1\n[[step]]\nuse = \"a\"\np = 2").contains("[0, 1]"));
         assert!(error("version = 1\n= 3").contains("line 2"));
-        let twice = "version = 1\n[[step]]\nuse = \"a\"\nid = \"i\"\n[[step]]\nuse = \"b\"\nid = \"i\"";
+        let twice =
+            "version = 1\n[[step]]\nuse = \"a\"\nid = \"i\"\n[[step]]\nuse = \"b\"\nid = \"i\"";
         assert!(error(twice).contains("used twice"));
     }
 }

@@ -113,7 +113,9 @@ pub fn hash_volume(volume: &Volume) -> String {
 
 /// BLAKE3 of a value as canonical JSON: keys sorted, no white space.
 pub fn hash_json(value: &Value) -> String {
-    blake3::hash(canonical(value).to_string().as_bytes()).to_hex().to_string()
+    blake3::hash(canonical(value).to_string().as_bytes())
+        .to_hex()
+        .to_string()
 }
 
 fn canonical(value: &Value) -> Value {

@@ -59,7 +59,11 @@ impl Entry {
                 let transform: T = serde_path_to_error::deserialize(params).map_err(|error| {
                     let path = error.path().to_string();
                     let reason = Error::parameter(error.into_inner().to_string());
-                    if path == "." { reason } else { reason.field(path) }
+                    if path == "." {
+                        reason
+                    } else {
+                        reason.field(path)
+                    }
                 })?;
                 transform.check()?;
                 Ok(Box::new(transform))
@@ -68,13 +72,17 @@ impl Entry {
     }
 
     /// What it does, in one sentence.
-    pub fn summary(&self) -> &str {
-        self.description().lines().next().unwrap_or_default()
+    pub fn summary(&self) -> String {
+        let first = self.description().split("\n\n").next().unwrap_or_default();
+        first.replace('\n', " ")
     }
 
     /// What it does, with notes and reference.
     pub fn description(&self) -> &str {
-        self.schema.get("description").and_then(Value::as_str).unwrap_or_default()
+        self.schema
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// Its parameters.
@@ -107,7 +115,10 @@ impl Entry {
 fn schema_of<T: JsonSchema>() -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
 }
 
 /// What `register!` collects: a function that makes the entry.

@@ -62,8 +62,10 @@ pub fn check(schema: &Value, given: &Value) -> Result<()> {
 fn check_value(schema: &Value, given: &Value, path: &str) -> Result<()> {
     if let Some(bounds) = schema.get("x-bounds").and_then(Value::as_str) {
         let interval = Interval::parse(bounds).ok_or_else(|| {
-            Error::plugin(format!("the schema has the bounds '{bounds}', which is no interval"))
-                .field(path)
+            Error::plugin(format!(
+                "the schema has the bounds '{bounds}', which is no interval"
+            ))
+            .field(path)
         })?;
         check_bounds(&interval, bounds, given, path)?;
     }
@@ -72,7 +74,11 @@ fn check_value(schema: &Value, given: &Value, path: &str) -> Result<()> {
         given.as_object(),
     ) {
         for (name, value) in fields {
-            let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let inner = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
             match properties.get(name) {
                 Some(property) => check_value(property, value, &inner)?,
                 None => return Err(unknown(name, properties.keys()).field(inner)),
@@ -157,9 +163,8 @@ pub fn fields(schema: &Value) -> Vec<Field> {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         return Vec::new();
     };
-    let text = |property: &Value, key: &str| {
-        property.get(key).and_then(Value::as_str).map(str::to_owned)
-    };
+    let text =
+        |property: &Value, key: &str| property.get(key).and_then(Value::as_str).map(str::to_owned);
     properties
         .iter()
         .map(|(name, property)| Field {
@@ -191,27 +196,34 @@ fn takes(schema: &Value) -> String {
         return constant.to_string();
     }
     if let Some(names) = schema.get("enum").and_then(Value::as_array) {
-        let names: Vec<String> = names.iter().filter(|n| !n.is_null()).map(Value::to_string).collect();
+        let names: Vec<String> = names
+            .iter()
+            .filter(|n| !n.is_null())
+            .map(Value::to_string)
+            .collect();
         return format!("one of {}", names.join(", "));
     }
     for key in ["oneOf", "anyOf"] {
         if let Some(forms) = schema.get(key).and_then(Value::as_array) {
-            let mut forms: Vec<String> =
-                forms.iter().filter(|f| !is_null(f)).map(takes).collect();
+            let mut forms: Vec<String> = forms.iter().filter(|f| !is_null(f)).map(takes).collect();
             forms.dedup();
             return forms.join(" or ");
         }
     }
     let kinds: Vec<&str> = match schema.get("type") {
         Some(Value::String(kind)) => vec![kind],
-        Some(Value::Array(kinds)) => {
-            kinds.iter().filter_map(Value::as_str).filter(|k| *k != "null").collect()
-        }
+        Some(Value::Array(kinds)) => kinds
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|k| *k != "null")
+            .collect(),
         _ => vec!["value"],
     };
     match kinds.as_slice() {
         ["array"] => {
-            let item = schema.get("items").map_or_else(|| "value".to_owned(), takes);
+            let item = schema
+                .get("items")
+                .map_or_else(|| "value".to_owned(), takes);
             match (schema.get("minItems"), schema.get("maxItems")) {
                 (Some(a), Some(b)) if a == b => format!("[{item}; {a}]"),
                 _ => format!("[{item}, ...]"),
@@ -237,7 +249,10 @@ mod tests {
     #[test]
     fn an_interval_includes_its_square_brackets_only() {
         let i = Interval::parse("(0, 100]").unwrap();
-        assert_eq!([0.0, 0.1, 100.0, 100.1].map(|v| i.contains(v)), [false, true, true, false]);
+        assert_eq!(
+            [0.0, 0.1, 100.0, 100.1].map(|v| i.contains(v)),
+            [false, true, true, false]
+        );
         assert!(Interval::parse("(0, inf)").unwrap().contains(1e300));
         assert!(!Interval::parse("(0, inf)").unwrap().contains(f64::INFINITY));
         for wrong in ["", "0, 1", "[1, 0]", "[a, b]", "[", "[1]"] {
@@ -262,14 +277,27 @@ mod tests {
             check(json!({"width": 0})).unwrap_err(),
             "width: must be in (0, inf), got 0"
         );
-        assert!(check(json!({"width": {"uniform": [-1, 1]}})).unwrap_err().contains("may draw -1"));
+        assert!(
+            check(json!({"width": {"uniform": [-1, 1]}}))
+                .unwrap_err()
+                .contains("may draw -1")
+        );
         assert!(check(json!({"width": {"normal": [1, 1]}})).is_err());
-        assert!(check(json!({"spacing_mm": [1, -1, 1]})).unwrap_err().contains("spacing_mm[1]"));
+        assert!(
+            check(json!({"spacing_mm": [1, -1, 1]}))
+                .unwrap_err()
+                .contains("spacing_mm[1]")
+        );
     }
 
     #[test]
     fn a_misspelt_field_is_answered_with_the_right_one() {
-        let error = check(&schema(), &json!({"widht": 5})).unwrap_err().to_string();
-        assert_eq!(error, "widht: there is no such parameter; did you mean 'width'?");
+        let error = check(&schema(), &json!({"widht": 5}))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "widht: there is no such parameter; did you mean 'width'?"
+        );
     }
 }

@@ -35,7 +35,13 @@ impl WorldBox {
         let mut low = [f64::INFINITY; 3];
         let mut high = [f64::NEG_INFINITY; 3];
         for bits in 0..8_u8 {
-            let corner = [0, 1, 2].map(|i| if bits >> i & 1 == 1 { self.high[i] } else { self.low[i] });
+            let corner = [0, 1, 2].map(|i| {
+                if bits >> i & 1 == 1 {
+                    self.high[i]
+                } else {
+                    self.low[i]
+                }
+            });
             let image = map.push(corner)?;
             for i in 0..3 {
                 low[i] = low[i].min(image[i]);
@@ -48,6 +54,11 @@ impl WorldBox {
             high,
         })
     }
+}
+
+/// Whether a volume may have this name: it must also do as the name of a file.
+pub(crate) fn can_name_a_volume(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
 /// The volumes, points, boxes and findings of one case, which travel together.
@@ -88,7 +99,7 @@ impl Subject {
     /// [`Error::Input`] where the name is taken or empty.
     pub fn add(&mut self, name: impl Into<String>, volume: Volume) -> Result<()> {
         let name = name.into();
-        if name.is_empty() || name.contains(['/', '\\', '\0']) || name.starts_with('.') {
+        if !can_name_a_volume(&name) {
             return Err(Error::input(format!("'{name}' cannot name a volume"))
                 .remedy("use letters, digits, '-' and '_'"));
         }
@@ -159,7 +170,11 @@ impl Subject {
     /// The reference volume and its name: the one named, else the first image, else the first.
     pub fn reference(&self) -> Option<(&str, &Volume)> {
         let named = |name: &String| self.volumes.iter().find(|(n, _)| n == name);
-        let image = || self.volumes.iter().find(|(_, v)| v.role() == Role::Intensity);
+        let image = || {
+            self.volumes
+                .iter()
+                .find(|(_, v)| v.role() == Role::Intensity)
+        };
         let found = self.reference.as_ref().and_then(named);
         let (name, volume) = found.or_else(image).or_else(|| self.volumes.first())?;
         Some((name, volume))

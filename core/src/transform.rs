@@ -171,7 +171,11 @@ impl Motion {
         for bits in 0..8_u8 {
             let corner = [0, 1, 2].map(|i| {
                 let end = start[i] as f64 - 0.5;
-                if bits >> i & 1 == 1 { end + size[i] as f64 } else { end }
+                if bits >> i & 1 == 1 {
+                    end + size[i] as f64
+                } else {
+                    end
+                }
             });
             let image = own_from_reference.apply(corner);
             for i in 0..3 {
@@ -264,7 +268,10 @@ impl<'a> Input<'a> {
 
     /// The header of another volume of the subject.
     pub fn header_of(&self, volume: &str) -> Option<&'a Header> {
-        self.headers.iter().find(|(name, _)| name == volume).map(|(_, header)| header)
+        self.headers
+            .iter()
+            .find(|(name, _)| name == volume)
+            .map(|(_, header)| header)
     }
 
     /// The voxels.
@@ -303,7 +310,9 @@ impl<'a> Input<'a> {
     /// As [`Input::summary`].
     pub fn summaries(&self, over: &Over, per: Per) -> Result<Vec<Summary>> {
         let channels = 0..self.header.channels.len();
-        let each: Vec<Summary> = channels.map(|c| self.summary(c, over)).collect::<Result<_>>()?;
+        let each: Vec<Summary> = channels
+            .map(|c| self.summary(c, over))
+            .collect::<Result<_>>()?;
         Ok(match per {
             Per::Channel => each,
             Per::Volume => {
@@ -322,9 +331,14 @@ impl<'a> Input<'a> {
             let all = self.summary(channel, &Over::All)?.count;
             let above = self.summary(channel, &Over::Above(high))?.count;
             let not_below = self.summary(channel, &Over::Above(low.next_down()))?.count;
-            let share = |count: u64| if all == 0 { 0.0 } else { count as f64 / all as f64 };
-            let [below, inside, above] =
-                [all - not_below, not_below - above, above].map(share);
+            let share = |count: u64| {
+                if all == 0 {
+                    0.0
+                } else {
+                    count as f64 / all as f64
+                }
+            };
+            let [below, inside, above] = [all - not_below, not_below - above, above].map(share);
             let message = format!(
                 "{:.2} % of the voxels lie below {low}, {:.2} % above {high}",
                 100.0 * below,
@@ -393,7 +407,15 @@ fn merged(a: Summary, b: Summary) -> Summary {
 
 /// Whether statistics run over each channel or over the whole volume.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Per {

@@ -56,7 +56,13 @@ pub enum Modality {
     #[serde(rename = "MRI", alias = "mri", alias = "MR", alias = "mr")]
     Mri,
     /// Radiography: DICOM's CR, DX, DR, MG.
-    #[serde(rename = "XRAY", alias = "xray", alias = "CR", alias = "DX", alias = "DR")]
+    #[serde(
+        rename = "XRAY",
+        alias = "xray",
+        alias = "CR",
+        alias = "DX",
+        alias = "DR"
+    )]
     Xray,
 }
 
@@ -141,7 +147,9 @@ impl Channels {
 
     /// Channels numbered from 0 along the given axes, fastest first.
     pub fn numbered(axes: Vec<ChannelAxis>) -> Self {
-        let count = axes.iter().fold(1, |n: usize, a| n.saturating_mul(a.length));
+        let count = axes
+            .iter()
+            .fold(1, |n: usize, a| n.saturating_mul(a.length));
         Self {
             names: (0..count).map(|i| i.to_string()).collect(),
             axes,
@@ -232,7 +240,11 @@ impl Volume {
     /// [`Error::Input`] where size, type or number of channels differ, or a label map is not of
     /// an integer type.
     pub fn with_header(header: Header, voxels: Voxels) -> Result<Self> {
-        let stated = (header.geometry.size(), header.channels.len(), header.element_type);
+        let stated = (
+            header.geometry.size(),
+            header.channels.len(),
+            header.element_type,
+        );
         let actual = (voxels.size(), voxels.channels(), voxels.element_type());
         if stated != actual {
             return Err(Error::input(format!(
@@ -240,8 +252,10 @@ impl Volume {
             )));
         }
         if header.role == Role::Label && !header.element_type.is_integer() {
-            return Err(Error::input(format!("a label map cannot be {}", header.element_type))
-                .remedy("store labels as integers"));
+            return Err(
+                Error::input(format!("a label map cannot be {}", header.element_type))
+                    .remedy("store labels as integers"),
+            );
         }
         Ok(Self { header, voxels })
     }

@@ -94,16 +94,21 @@ impl WorldMap {
 
     /// Where a point of the input goes; `None` where the inverse is not found.
     pub fn push(&self, point: [f64; 3]) -> Option<[f64; 3]> {
-        self.parts.iter().rev().try_fold(point, |p, part| match part {
-            MapPart::Affine(map) => Some(map.out_from_in.apply(p)),
-        })
+        self.parts
+            .iter()
+            .rev()
+            .try_fold(point, |p, part| match part {
+                MapPart::Affine(map) => Some(map.out_from_in.apply(p)),
+            })
     }
 
     /// The whole map as one affine from output to input, where it is one.
     pub fn as_affine(&self) -> Option<Affine> {
-        self.parts.iter().try_fold(Affine::IDENTITY, |whole, part| match part {
-            MapPart::Affine(map) => Some(map.in_from_out * whole),
-        })
+        self.parts
+            .iter()
+            .try_fold(Affine::IDENTITY, |whole, part| match part {
+                MapPart::Affine(map) => Some(map.in_from_out * whole),
+            })
     }
 }
 

@@ -33,6 +33,8 @@ pub trait Float:
     fn is_nan(self) -> bool;
     /// The nearest integer, ties to the even one.
     fn round_ties_even(self) -> Self;
+    /// The nearest value of a voxel type: integers round ties to even and saturate, NaN becomes 0.
+    fn to_element<O: Element>(self) -> O;
 }
 
 /// A type that voxels are stored in: `u8`, `i16`, `u16`, `i32`, `f32` or `f64`.
@@ -89,7 +91,7 @@ pub(crate) fn floor_f64(v: f64) -> f64 {
 }
 
 macro_rules! float {
-    ($type:ty, $bits:ty) => {
+    ($type:ty, $bits:ty, |$v:ident, $out:ident| $to_element:expr) => {
         impl Float for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -121,6 +123,11 @@ macro_rules! float {
             #[inline(always)]
             fn round_ties_even(self) -> Self {
                 <$type>::round_ties_even(self)
+            }
+            #[inline(always)]
+            fn to_element<$out: Element>(self) -> $out {
+                let $v = self;
+                $to_element
             }
         }
 
@@ -162,8 +169,8 @@ macro_rules! float {
     };
 }
 
-float!(f32, u32);
-float!(f64, u64);
+float!(f32, u32, |v, O| O::from_float(O::Float::from_f32(v)));
+float!(f64, u64, |v, O| O::from_f64(v));
 
 macro_rules! integer {
     ($type:ty, $float:ty, $levels:expr, $round:ident) => {

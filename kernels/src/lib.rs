@@ -8,6 +8,8 @@ pub mod affine;
 mod element;
 mod error;
 mod gaussian;
+pub mod pointwise;
+pub mod random;
 pub mod resample;
 pub mod simd;
 pub mod stats;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use voxprep_kernels::Element;
+use voxprep_kernels::pointwise;
 
 use crate::buf::Buf;
 use crate::error::Result;
@@ -41,10 +41,13 @@ where
     let nan = AtomicU64::new(0);
     for (lane, values) in program.lanes.iter().zip(values.chunks_mut(n.max(1))) {
         let kernel = Kernel::<T, T>::new(lane, n);
-        values.par_chunks_mut(TASK).enumerate().for_each(|(i, values)| {
-            let found = kernel.run_in_place(i * TASK, values);
-            nan.fetch_add(found, Ordering::Relaxed);
-        });
+        values
+            .par_chunks_mut(TASK)
+            .enumerate()
+            .for_each(|(i, values)| {
+                let found = kernel.run_in_place(i * TASK, values);
+                nan.fetch_add(found, Ordering::Relaxed);
+            });
     }
     Ok(nan.into_inner())
 }
@@ -79,11 +82,17 @@ fn per_channel(voxels: &Voxels) -> usize {
     x * y * z
 }
 
+/// The image of every value of an input type, by rank.
+struct Tabulated<O> {
+    images: Vec<O>,
+    has_nan: bool,
+}
+
 /// One lane, ready to run: computed, or looked up where a table is cheaper.
 struct Kernel<'a, T, O> {
     lane: &'a Lane,
-    /// The image of every value of `T`, by rank, where that is cheaper than computing.
-    table: Option<Vec<O>>,
+    /// Where a table is cheaper than computing.
+    table: Option<Tabulated<O>>,
     _input: std::marker::PhantomData<T>,
 }
 
@@ -103,29 +112,32 @@ where
         }
     }
 
-    fn tabulate(lane: &Lane) -> Vec<O> {
+    fn tabulate(lane: &Lane) -> Tabulated<O> {
         let levels = (0..T::LEVELS as u64).map(|rank| T::from_rank(rank).to_float());
         let mut values: Vec<T::Float> = levels.collect();
         run(&lane.ops, 0, &mut values);
-        values.into_iter().map(Compute::store).collect()
+        let mut images = vec![O::default(); values.len()];
+        let has_nan = pointwise::store(&values, &mut images) > 0;
+        Tabulated { images, has_nan }
     }
 
     fn run(&self, start: usize, input: &[T], out: &mut [O]) -> u64 {
         if let Some(table) = &self.table {
+            let mut nan = 0;
             for (out, v) in out.iter_mut().zip(input) {
-                *out = table.get(v.rank() as usize).copied().unwrap_or_default();
+                let rank = v.rank() as usize;
+                *out = table.images.get(rank).copied().unwrap_or_default();
+                nan += u64::from(table.has_nan && out.to_f64().is_nan());
             }
-            return count_nan(out);
+            return nan;
         }
         let mut scratch = [T::Float::default(); CHUNK];
         let mut nan = 0;
         for (i, (input, out)) in input.chunks(CHUNK).zip(out.chunks_mut(CHUNK)).enumerate() {
             let values = &mut scratch[..input.len()];
-            for (value, v) in values.iter_mut().zip(input) {
-                *value = v.to_float();
-            }
+            pointwise::widen(input, values);
             run(&self.lane.ops, start + i * CHUNK, values);
-            nan += store(values, out);
+            nan += pointwise::store(values, out);
         }
         nan
     }
@@ -145,23 +157,6 @@ where
         }
         nan
     }
-}
-
-/// Stores computed values; says how many of the stored ones are NaN.
-pub(crate) fn store<F: Compute, O: Element>(values: &[F], out: &mut [O]) -> u64 {
-    for (out, v) in out.iter_mut().zip(values) {
-        *out = v.store();
-    }
-    count_nan(out)
-}
-
-/// How many values are NaN: those that do not equal themselves.
-#[expect(clippy::eq_op, reason = "NaN is the value that differs from itself")]
-fn count_nan<O: Element>(values: &[O]) -> u64 {
-    if O::IS_INTEGER {
-        return 0;
-    }
-    values.iter().map(|v| u64::from(v != v)).sum()
 }
 
 #[cfg(test)]
@@ -199,7 +194,10 @@ mod tests {
         let values: Vec<i16> = (0..200_000).map(|i| (i % 65_536 - 32_768) as i16).collect();
         let voxels = Voxels::new(1, [200_000, 1, 1], Buf::from(values.clone())).unwrap();
         let root = |v: f64| v.abs().sqrt();
-        let (out, nan) = execute_one(voxels, Curve::map(root).output(Output::As(ElementType::F32)));
+        let (out, nan) = execute_one(
+            voxels,
+            Curve::map(root).output(Output::As(ElementType::F32)),
+        );
         assert_eq!(nan, 0);
         for (out, v) in out.values::<f32>().unwrap().iter().zip(values) {
             assert_eq!(*out, root(f64::from(v)) as f32);
@@ -219,7 +217,10 @@ mod tests {
     fn a_fan_makes_a_channel_of_each_curve() {
         let voxels = Voxels::new(1, [3, 1, 1], Buf::from(vec![0_i16, 50, 100])).unwrap();
         let window = |high| Curve::linear_between(0.0, high, [0.0, 1.0]).clamp_to([0.0, 1.0]);
-        let fan = Curve::fan(vec![("a".into(), window(100.0)), ("b".into(), window(50.0))]);
+        let fan = Curve::fan(vec![
+            ("a".into(), window(100.0)),
+            ("b".into(), window(50.0)),
+        ]);
         let (out, _) = execute_one(voxels, fan);
         assert_eq!(out.channels(), 2);
         let expected = [0.0, 0.5, 1.0, 0.0, 1.0, 1.0];

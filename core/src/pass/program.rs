@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use voxprep_kernels::{Element, Float};
+use voxprep_kernels::{Element, Float, pointwise};
 
 use crate::curve::{Curve, FieldOp, Form, MapValue, MapVoxel, Mask, PieceLinear, Table};
 use crate::error::{Error, Result};
@@ -14,8 +14,6 @@ pub(crate) trait Compute: Float + Voxel {
     fn map_voxel(function: &dyn MapVoxel, channel: usize, start: usize, values: &mut [Self]);
     /// The value of this type nearest to a number, on the side away from zero.
     fn away_from_zero(v: f64) -> Self;
-    /// The nearest value of a voxel type: integers round half to even and saturate.
-    fn store<O: Element>(self) -> O;
 }
 
 impl Compute for f32 {
@@ -35,11 +33,6 @@ impl Compute for f32 {
             false => nearest,
         }
     }
-
-    #[inline(always)]
-    fn store<O: Element>(self) -> O {
-        O::from_float(O::Float::from_f32(self))
-    }
 }
 
 impl Compute for f64 {
@@ -53,11 +46,6 @@ impl Compute for f64 {
 
     fn away_from_zero(v: f64) -> Self {
         v
-    }
-
-    #[inline(always)]
-    fn store<O: Element>(self) -> O {
-        O::from_f64(self)
     }
 }
 
@@ -78,15 +66,36 @@ pub(crate) struct Lane {
 /// One operation on a run of voxels.
 #[derive(Clone)]
 pub(crate) enum Op {
-    Linear { from: f64, scale: f64, to: f64 },
-    Clamp { low: f64, high: f64 },
+    Linear {
+        from: f64,
+        scale: f64,
+        to: f64,
+    },
+    Clamp {
+        low: f64,
+        high: f64,
+    },
     PieceLinear(Arc<PieceLinear>),
     Map(Arc<dyn MapValue>),
-    MapVoxel { channel: usize, function: Arc<dyn MapVoxel> },
+    MapVoxel {
+        channel: usize,
+        function: Arc<dyn MapVoxel>,
+    },
     Table(Arc<Table>),
-    Field { field: Voxels, op: FieldOp },
-    SelectVoxel { mask: Voxels, inside: Vec<Op>, outside: Vec<Op> },
-    SelectValue { above: Option<f64>, inside: Vec<Op>, outside: Vec<Op> },
+    Field {
+        field: Voxels,
+        op: FieldOp,
+    },
+    SelectVoxel {
+        mask: Voxels,
+        inside: Vec<Op>,
+        outside: Vec<Op>,
+    },
+    SelectValue {
+        above: Option<f64>,
+        inside: Vec<Op>,
+        outside: Vec<Op>,
+    },
 }
 
 /// Finds the voxels of another volume that a curve names.
@@ -95,7 +104,10 @@ pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Result<Voxels>;
 impl Program {
     /// The program of curves that run one after the other over `channels` channels.
     pub(crate) fn new(curves: &[Curve], channels: usize, lookup: Lookup<'_>) -> Result<Self> {
-        let empty = |source| Lane { source, ops: Vec::new() };
+        let empty = |source| Lane {
+            source,
+            ops: Vec::new(),
+        };
         let start = (0..channels).map(empty).collect();
         let mut lanes = curves
             .iter()
@@ -108,12 +120,18 @@ impl Program {
 
     /// Whether every output channel is its input channel, unchanged.
     pub(crate) fn is_identity(&self) -> bool {
-        self.lanes.iter().enumerate().all(|(i, lane)| lane.source == i && lane.ops.is_empty())
+        self.lanes
+            .iter()
+            .enumerate()
+            .all(|(i, lane)| lane.source == i && lane.ops.is_empty())
     }
 
     /// Whether output channel i comes from input channel i alone.
     pub(crate) fn is_channelwise(&self) -> bool {
-        self.lanes.iter().enumerate().all(|(i, lane)| lane.source == i)
+        self.lanes
+            .iter()
+            .enumerate()
+            .all(|(i, lane)| lane.source == i)
     }
 }
 
@@ -162,20 +180,49 @@ fn extend(lanes: Vec<Lane>, form: &Form, lookup: Lookup<'_>) -> Result<Vec<Lane>
 /// The operations of a form that makes one channel of one.
 fn ops(form: &Form, channel: usize, lookup: Lookup<'_>) -> Result<Vec<Op>> {
     let one = match form {
-        Form::Linear { from, scale, to } => Op::Linear { from: *from, scale: *scale, to: *to },
-        Form::Clamp { low, high } => Op::Clamp { low: *low, high: *high },
+        Form::Linear { from, scale, to } => Op::Linear {
+            from: *from,
+            scale: *scale,
+            to: *to,
+        },
+        Form::Clamp { low, high } => Op::Clamp {
+            low: *low,
+            high: *high,
+        },
         Form::PieceLinear(lines) => Op::PieceLinear(lines.clone()),
         Form::Map(function) => Op::Map(function.clone()),
-        Form::At(function) => Op::MapVoxel { channel, function: function.clone() },
+        Form::At(function) => Op::MapVoxel {
+            channel,
+            function: function.clone(),
+        },
         Form::Table(table) => Op::Table(table.clone()),
-        Form::Field { volume, op } => Op::Field { field: lookup(volume)?, op: *op },
-        Form::Select { mask, inside, outside } => {
+        Form::Field { volume, op } => Op::Field {
+            field: lookup(volume)?,
+            op: *op,
+        },
+        Form::Select {
+            mask,
+            inside,
+            outside,
+        } => {
             let inside = ops(inside, channel, lookup)?;
             let outside = ops(outside, channel, lookup)?;
             match mask {
-                Mask::Volume(name) => Op::SelectVoxel { mask: lookup(name)?, inside, outside },
-                Mask::NonZero => Op::SelectValue { above: None, inside, outside },
-                Mask::Above(bound) => Op::SelectValue { above: Some(*bound), inside, outside },
+                Mask::Volume(name) => Op::SelectVoxel {
+                    mask: lookup(name)?,
+                    inside,
+                    outside,
+                },
+                Mask::NonZero => Op::SelectValue {
+                    above: None,
+                    inside,
+                    outside,
+                },
+                Mask::Above(bound) => Op::SelectValue {
+                    above: Some(*bound),
+                    inside,
+                    outside,
+                },
             }
         }
         Form::Chain(forms) => {
@@ -183,7 +230,9 @@ fn ops(form: &Form, channel: usize, lookup: Lookup<'_>) -> Result<Vec<Op>> {
             return Ok(parts.collect::<Result<Vec<_>>>()?.concat());
         }
         Form::Fan(_) | Form::PerChannel(_) => {
-            return Err(Error::plugin("a fan or per-channel curve stands inside another curve"));
+            return Err(Error::plugin(
+                "a fan or per-channel curve stands inside another curve",
+            ));
         }
     };
     Ok(vec![one])
@@ -203,22 +252,39 @@ fn fold(ops: &mut Vec<Op>) {
 
 fn push_folded(ops: &mut Vec<Op>, next: Op) {
     match (ops.last().cloned(), &next) {
-        (Some(Op::Linear { from, scale, to }), Op::Linear { from: f, scale: s, to: t }) => {
+        (
+            Some(Op::Linear { from, scale, to }),
+            Op::Linear {
+                from: f,
+                scale: s,
+                to: t,
+            },
+        ) => {
             ops.pop();
-            ops.push(Op::Linear { from, scale: scale * s, to: (to - f) * s + t });
+            ops.push(Op::Linear {
+                from,
+                scale: scale * s,
+                to: (to - f) * s + t,
+            });
         }
         (Some(Op::Clamp { low, high }), Op::Clamp { low: l, high: h })
             if low.max(*l) <= high.min(*h) =>
         {
             ops.pop();
-            ops.push(Op::Clamp { low: low.max(*l), high: high.min(*h) });
+            ops.push(Op::Clamp {
+                low: low.max(*l),
+                high: high.min(*h),
+            });
         }
         // A clamp before a line is a clamp of the line's images after it.
         (Some(Op::Clamp { low, high }), Op::Linear { from, scale, to }) if *scale != 0.0 => {
             ops.pop();
             let [a, b] = [low, high].map(|v| (v - from) * scale + to);
             push_folded(ops, next.clone());
-            ops.push(Op::Clamp { low: a.min(b), high: a.max(b) });
+            ops.push(Op::Clamp {
+                low: a.min(b),
+                high: a.max(b),
+            });
         }
         _ => ops.push(next),
     }
@@ -234,9 +300,9 @@ impl Op {
     pub(crate) fn is_of_value(&self) -> bool {
         match self {
             Self::MapVoxel { .. } | Self::Field { .. } | Self::SelectVoxel { .. } => false,
-            Self::SelectValue { inside, outside, .. } => {
-                inside.iter().chain(outside).all(Self::is_of_value)
-            }
+            Self::SelectValue {
+                inside, outside, ..
+            } => inside.iter().chain(outside).all(Self::is_of_value),
             _ => true,
         }
     }
@@ -248,16 +314,11 @@ impl Op {
                 // upper end of a window is 1, not the number below it.
                 let scale = F::away_from_zero(*scale);
                 let [from, to] = [*from, *to].map(F::from_f64);
-                for v in values {
-                    *v = (*v - from) * scale + to;
-                }
+                pointwise::line(values, from, scale, to);
             }
             Self::Clamp { low, high } => {
                 let [low, high] = [*low, *high].map(F::from_f64);
-                for v in values {
-                    let up = if *v < low { low } else { *v };
-                    *v = if up > high { high } else { up };
-                }
+                pointwise::clamp(values, low, high);
             }
             Self::PieceLinear(lines) => {
                 for v in values {
@@ -278,7 +339,11 @@ impl Op {
                 FieldOp::Multiply => v * other,
                 FieldOp::Divide => v / other,
             }),
-            Self::SelectVoxel { mask, inside, outside } => {
+            Self::SelectVoxel {
+                mask,
+                inside,
+                outside,
+            } => {
                 let mut other = values.to_vec();
                 run(inside, start, values);
                 run(outside, start, &mut other);
@@ -288,7 +353,11 @@ impl Op {
                     if label == F::ZERO { outside } else { v }
                 });
             }
-            Self::SelectValue { above, inside, outside } => {
+            Self::SelectValue {
+                above,
+                inside,
+                outside,
+            } => {
                 let original = values.to_vec();
                 let mut other = values.to_vec();
                 run(inside, start, values);
@@ -349,7 +418,10 @@ mod tests {
             Curve::clamp(-0.9, 0.9),
         ];
         let program = program(&curves);
-        assert!(matches!(program.lanes[0].ops[..], [Op::Linear { .. }, Op::Clamp { .. }]));
+        assert!(matches!(
+            program.lanes[0].ops[..],
+            [Op::Linear { .. }, Op::Clamp { .. }]
+        ));
     }
 
     #[test]
@@ -378,7 +450,11 @@ mod tests {
     /// INT-03, CT-03: the ends of the input are the ends of the output, to the last bit.
     #[test]
     fn both_ends_of_a_window_are_met_exactly() {
-        for (low, high, top) in [(-160.0, 240.0, 255.0), (-1350.0, 150.0, 1.0), (-7.0, 93.0, 1.0)] {
+        for (low, high, top) in [
+            (-160.0, 240.0, 255.0),
+            (-1350.0, 150.0, 1.0),
+            (-7.0, 93.0, 1.0),
+        ] {
             let range = [0.0, top];
             let curve = Curve::linear_between(low, high, range).clamp_to(range);
             let mut ends = [low as f32, high as f32];

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::resolve::{State, resolve};
 use super::{Plan, StageKind, stages};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::stream::hash_name;
-use crate::transform::Kind;
-use crate::volume::{Header, Role};
+use crate::transform::Needs;
+use crate::volume::{Header, Role, Unit};
 use crate::voxels::ElementType;
 
 /// What a plan does, stage by stage.
@@ -47,6 +47,8 @@ pub struct VolumeState {
     pub size: [usize; 3],
     /// Its spacing in mm, `[x, y, z]`.
     pub spacing_mm: [f64; 3],
+    /// Measured values or labels.
+    pub role: Role,
     /// Its element type.
     #[serde(rename = "type")]
     pub element_type: ElementType,
@@ -72,7 +74,11 @@ impl Plan {
             };
             explanation.resamples += usize::from(kind == "resample");
             explanation.passes += usize::from(kind == "pass");
-            let ids = stage.steps.iter().filter_map(|&i| steps.get(i)).map(|s| s.id().to_owned());
+            let ids = stage
+                .steps
+                .iter()
+                .filter_map(|&i| steps.get(i))
+                .map(|s| s.id().to_owned());
             let steps: Vec<String> = ids.collect();
             let reader = steps.first().filter(|_| stage.barrier);
             explanation.stages.push(StageInfo {
@@ -98,34 +104,46 @@ impl Plan {
         fuse: bool,
     ) -> Result<Explanation> {
         let mut explanation = self.explain(fuse);
+        let reference = &self.pipeline.input.reference;
+        if let Some(name) = reference
+            .as_ref()
+            .filter(|r| !headers.iter().any(|(n, _)| n == *r))
+        {
+            return Err(
+                Error::parameter(format!("there is no volume '{name}'")).field("input.reference")
+            );
+        }
         let mut state = State {
             headers: headers.to_vec(),
             reference: self.pipeline.input.reference.clone(),
             ..State::default()
         };
-        let hu_is_asked = self.active(hash_name(subject), 0).iter().any(|s| s.needs() == crate::transform::Needs::Hu);
+        let hu_is_asked = self
+            .active(hash_name(subject), 0)
+            .iter()
+            .any(|s| s.needs() == Needs::Hu);
         for (name, header) in &mut state.headers {
             if let (Some(modality), Role::Intensity) = (self.pipeline.input.modality, header.role) {
                 header.set_modality(modality);
             }
             // Whether the values look like HU, only the voxels can tell.
-            if hu_is_asked && header.unit == crate::volume::Unit::Unknown && header.modality.is_none() {
-                header.unit = crate::volume::Unit::Hu;
+            if hu_is_asked && header.unit == Unit::Unknown && header.modality.is_none() {
+                header.unit = Unit::Hu;
             }
-            state.fills.insert(name.clone(), vec![0.0; header.channels.len()]);
+            state
+                .fills
+                .insert(name.clone(), vec![0.0; header.channels.len()]);
         }
         if let Some(read) = explanation.stages.first_mut() {
             read.volumes = states(&state);
         }
         let steps = self.all();
-        for (stage, info) in stages(&steps, fuse).iter().zip(explanation.stages.iter_mut().skip(1)) {
-            let alone = stage.steps.iter().filter_map(|&i| steps.get(i)).any(|s| {
-                matches!(s.kind(), Kind::Filter(_) | Kind::Joint(_))
-            });
-            if alone {
-                break;
-            }
-            if stage.barrier {
+        for (stage, info) in stages(&steps, fuse)
+            .iter()
+            .zip(explanation.stages.iter_mut().skip(1))
+        {
+            let seen = matches!(stage.kind, StageKind::Filter | StageKind::Joint) || stage.barrier;
+            if seen {
                 break;
             }
             resolve(&steps, stage, &mut state, None)?;
@@ -140,6 +158,7 @@ fn states(state: &State) -> Vec<VolumeState> {
         name: name.clone(),
         size: header.geometry.size(),
         spacing_mm: header.geometry.spacing(),
+        role: header.role,
         element_type: header.element_type,
         channels: header.channels.len(),
     };
@@ -160,7 +179,7 @@ impl StageInfo {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for stage in &self.stages {
-            write!(f, "{:<9}{}", stage.kind, stage.steps.join(" + "))?;
+            f.write_str(format!("{:<9}{}", stage.kind, stage.steps.join(" + ")).trim_end())?;
             if let Some(barrier) = &stage.barrier {
                 write!(f, "   (after a barrier: {barrier})")?;
             }
@@ -168,14 +187,19 @@ impl fmt::Display for Explanation {
             for v in &stage.volumes {
                 let [x, y, z] = v.size;
                 let [sx, sy, sz] = v.spacing_mm;
-                write!(f, "           {}: {x} x {y} x {z} voxels of {sx:.4} x {sy:.4} x {sz:.4} mm, {}", v.name, v.element_type)?;
+                write!(
+                    f,
+                    "           {}: {x} x {y} x {z} voxels of {sx:.4} x {sy:.4} x {sz:.4} mm, {}",
+                    v.name, v.element_type
+                )?;
                 if v.channels > 1 {
                     write!(f, ", {} channels", v.channels)?;
                 }
                 writeln!(f)?;
             }
         }
-        let plural = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+        let plural =
+            |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
         write!(
             f,
             "{}, {}",

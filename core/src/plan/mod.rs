@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::{Pipeline, Step};
 use crate::registry::Registry;
 use crate::stream::{Seed, Stream};
+use crate::subject::can_name_a_volume;
 use crate::transform::{Kind, Needs, Reads, Transform};
 use crate::volume::Role;
 
@@ -54,7 +55,16 @@ impl Plan {
             let transform = entry.build(&params).map_err(place)?;
             if step.on.as_ref().is_some_and(Vec::is_empty) {
                 return Err(place(
-                    Error::parameter("names no volume").field("on").remedy("leave it out for all"),
+                    Error::parameter("names no volume")
+                        .field("on")
+                        .remedy("leave it out for all"),
+                ));
+            }
+            if let Some(to) = step.to.as_ref().filter(|to| !can_name_a_volume(to)) {
+                return Err(place(
+                    Error::parameter(format!("'{to}' cannot name a volume"))
+                        .field("as")
+                        .remedy("use letters, digits, '-' and '_'"),
                 ));
             }
             if step.to.is_some() && matches!(transform.kind(), Kind::Joint(_)) {

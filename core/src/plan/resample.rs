@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{ArrayView3, ArrayViewMut3};
-use voxprep_kernels::affine::Affine;
 use voxprep_kernels::Element;
+use voxprep_kernels::affine::Affine;
 use voxprep_kernels::gaussian;
+use voxprep_kernels::pointwise;
 use voxprep_kernels::resample::{
     Boundary, Order, RowSink, Sampling as KernelSampling, Slab, ValidityBox, antialias_sigma,
     copy_index_exact, index_exact, needed_boxes, resample, shrink_factors, slabs,
@@ -15,7 +16,6 @@ use super::{Leg, Task};
 use crate::buf::Buf;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::pass::execute::store;
 use crate::pass::program::{Compute, Lane, Program, run};
 use crate::pipeline::{Antialias, Fill, Interpolation, Sampling};
 use crate::volume::{Role, Volume};
@@ -43,7 +43,8 @@ pub(crate) fn execute(
         && output == source.voxels().element_type()
         && sampling.fill != Fill::Edge
     {
-        let identity = map.source_from_out() == Affine::IDENTITY && composed.size == source.geometry().size();
+        let identity =
+            map.source_from_out() == Affine::IDENTITY && composed.size == source.geometry().size();
         if identity && composed.boxes.is_empty() {
             return Ok((source.voxels().clone(), 0));
         }
@@ -73,7 +74,14 @@ pub(crate) fn execute(
         Fill::Edge => Boundary::Edge,
         _ => Boundary::Extent,
     };
-    let job = Job { task, composed: &composed, program, order, boundary, sigma };
+    let job = Job {
+        task,
+        composed: &composed,
+        program,
+        order,
+        boundary,
+        sigma,
+    };
     dispatch!(VoxelsView, source.voxels().view(), view => {
         with_type!(output, O => job.run::<_, O>(&view))
     })
@@ -91,12 +99,18 @@ fn leg_by_leg(
     };
     let mut volume = source.clone();
     let channels = volume.voxels().channels();
-    let nothing = Program::new(&[], channels, &|_| Err(Error::plugin("no curve, no lookup")))?;
+    let nothing = Program::new(&[], channels, &|_| {
+        Err(Error::plugin("no curve, no lookup"))
+    })?;
     let single = |leg: &Leg, header: &crate::volume::Header, curves: bool| Task {
         target: task.target.clone(),
         source: task.source.clone(),
         legs: vec![leg.clone()],
-        curves: if curves { task.curves.clone() } else { Vec::new() },
+        curves: if curves {
+            task.curves.clone()
+        } else {
+            Vec::new()
+        },
         fill: task.fill.clone(),
         header: header.clone(),
     };
@@ -106,7 +120,12 @@ fn leg_by_leg(
         let (voxels, _) = execute(&single(leg, &header, false), &volume, sampling, &nothing)?;
         volume = Volume::with_header(header, voxels)?;
     }
-    execute(&single(last, &task.header, true), &volume, sampling, program)
+    execute(
+        &single(last, &task.header, true),
+        &volume,
+        sampling,
+        program,
+    )
 }
 
 /// The standard deviation of the blur before sampling, in source voxels (Cardoso et al. 2015).
@@ -119,7 +138,13 @@ fn smoothing(source_from_out: &Affine, antialias: Antialias) -> [f64; 3] {
     };
     let factors = shrink_factors(source_from_out);
     let sigma = antialias_sigma(source_from_out);
-    [0, 1, 2].map(|axis| if factors[axis] >= least { sigma[axis] } else { 0.0 })
+    [0, 1, 2].map(|axis| {
+        if factors[axis] >= least {
+            sigma[axis]
+        } else {
+            0.0
+        }
+    })
 }
 
 /// The legs of a task as one map, with the boxes that a sample must not leave.
@@ -176,8 +201,11 @@ impl Job<'_> {
         let lanes = &self.program.lanes;
         let mut buf = Buf::<O>::for_overwrite(lanes.len() * count(size))?;
         let nan = AtomicU64::new(0);
-        let mut outs: Vec<Option<&mut [O]>> =
-            buf.as_mut_slice()?.chunks_mut(count(size)).map(Some).collect();
+        let mut outs: Vec<Option<&mut [O]>> = buf
+            .as_mut_slice()?
+            .chunks_mut(count(size))
+            .map(Some)
+            .collect();
         for c in 0..source.shape()[0] {
             let mut mine: Vec<(&Lane, &mut [O])> = Vec::new();
             for (lane, out) in lanes.iter().zip(&mut outs) {
@@ -244,7 +272,13 @@ fn sinks<'a, F: Compute, O: Voxel>(
                 parts.push((*lane, part));
                 *out = tail;
             }
-            let sink = EpilogueSink { lanes: parts, first: z.start, size, nan, scratch: Vec::new() };
+            let sink = EpilogueSink {
+                lanes: parts,
+                first: z.start,
+                size,
+                nan,
+                scratch: Vec::new(),
+            };
             Slab { z, sink }
         })
         .collect()
@@ -273,12 +307,12 @@ impl<F: Compute, O: Voxel> RowSink<F> for EpilogueSink<'_, F, O> {
             };
             if i == last {
                 run(&lane.ops, start, row);
-                nan += store(row, out);
+                nan += pointwise::store(row, out);
             } else {
                 self.scratch.clear();
                 self.scratch.extend_from_slice(row);
                 run(&lane.ops, start, &mut self.scratch);
-                nan += store(&self.scratch, out);
+                nan += pointwise::store(&self.scratch, out);
             }
         }
         if nan > 0 {

@@ -121,8 +121,13 @@ pub(crate) fn resolve(
         let record = resolve_step(step, state, subject, &mut resolved.tasks, &findings)
             .map_err(|error| step.place(error))?;
         resolved.records.push(record);
-        let by_step = |finding| Finding { step: Some(step.id().to_owned()), ..finding };
-        resolved.findings.extend(findings.into_inner().into_iter().map(by_step));
+        let by_step = |finding| Finding {
+            step: Some(step.id().to_owned()),
+            ..finding
+        };
+        resolved
+            .findings
+            .extend(findings.into_inner().into_iter().map(by_step));
     }
     Ok(resolved)
 }
@@ -147,12 +152,31 @@ fn resolve_step(
     let outputs = outputs(step, state, &sources)?;
     match step.kind() {
         Kind::Spatial(spatial) => {
-            resolve_spatial(spatial, step, state, subject, &sources, &outputs, tasks, findings, &mut record)?;
+            resolve_spatial(
+                spatial,
+                step,
+                state,
+                subject,
+                &sources,
+                &outputs,
+                tasks,
+                findings,
+                &mut record,
+            )?;
         }
         Kind::Pointwise(pointwise) => {
             for (source, output) in sources.iter().zip(&outputs) {
                 let target = (source.as_str(), output.as_str());
-                resolve_pointwise(pointwise, step, state, subject, target, tasks, findings, &mut record)?;
+                resolve_pointwise(
+                    pointwise,
+                    step,
+                    state,
+                    subject,
+                    target,
+                    tasks,
+                    findings,
+                    &mut record,
+                )?;
             }
         }
         Kind::Filter(_) | Kind::Joint(_) => {}
@@ -162,11 +186,7 @@ fn resolve_step(
 }
 
 /// The names the results take: those of the sources, or the one `as` gives.
-pub(crate) fn outputs(
-    step: &Active<'_>,
-    state: &State,
-    sources: &[String],
-) -> Result<Vec<String>> {
+pub(crate) fn outputs(step: &Active<'_>, state: &State, sources: &[String]) -> Result<Vec<String>> {
     let Some(to) = &step.planned.step.to else {
         return Ok(sources.to_vec());
     };
@@ -183,15 +203,13 @@ pub(crate) fn outputs(
             .field("as")
             .remedy("give the new volume its own name"));
     }
-    if to.is_empty() || to.starts_with('.') || to.contains(['/', '\\', '\0']) {
-        return Err(Error::parameter(format!("'{to}' cannot name a volume"))
-            .field("as")
-            .remedy("use letters, digits, '-' and '_'"));
-    }
     Ok(vec![to.clone()])
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one resolution, used here only")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one resolution, used here only"
+)]
 fn resolve_spatial(
     spatial: &dyn Spatial,
     step: &Active<'_>,
@@ -228,7 +246,10 @@ fn resolve_spatial(
         }
         let task = task_for(tasks, state, source, output)?;
         task.header.geometry = grid.clone();
-        task.legs.push(Leg { map: motion.map.clone(), grid });
+        task.legs.push(Leg {
+            map: motion.map.clone(),
+            grid,
+        });
         let (header, fill) = (task.header.clone(), fill_after(task));
         state.put(output, header, fill);
     }
@@ -236,7 +257,10 @@ fn resolve_spatial(
     Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one resolution, used here only")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one resolution, used here only"
+)]
 fn resolve_pointwise(
     pointwise: &dyn Pointwise,
     step: &Active<'_>,
@@ -282,21 +306,21 @@ pub(crate) fn check_unit(needs: Needs, name: &str, header: &Header) -> Result<()
     if needs == Needs::Anything || header.unit == Unit::Hu {
         return Ok(());
     }
-    let reason = format!("needs Hounsfield units, but '{name}' is {}", match header.unit {
-        Unit::Unknown => "of unknown unit, and its values do not look like HU",
-        Unit::Raw => "raw: stored values that no rescale slope has calibrated",
-        Unit::Normalised | Unit::Hu => "already normalised",
-    });
-    let error = Error::input(reason);
+    let is = |what: &str| format!("needs Hounsfield units, but '{name}' is {what}");
     Err(match (header.unit, header.modality) {
+        (Unit::Normalised | Unit::Hu, _) => Error::parameter(is("already normalised")).remedy(
+            "move this step before the one that normalises, or let that one write a new volume with `as`",
+        ),
+        (Unit::Raw, _) => {
+            Error::input(is("raw: stored values that no rescale slope has calibrated"))
+                .remedy("convert to HU first")
+        }
+        (Unit::Unknown, Some(modality)) => Error::input(is("of unknown unit"))
+            .remedy(format!("the scan is said to be {modality}")),
         (Unit::Unknown, None) => {
-            error.remedy("if it is a CT, say so: --modality CT, or [input] modality = \"CT\"")
+            Error::input(is("of unknown unit, and its values do not look like HU"))
+                .remedy("if it is a CT, say so: --modality CT, or [input] modality = \"CT\"")
         }
-        (Unit::Unknown, Some(modality)) => error.remedy(format!("the scan is said to be {modality}")),
-        (Unit::Normalised, _) => {
-            error.remedy("move this step before the one that normalises, or let that one write a new volume with `as`")
-        }
-        _ => error.remedy("convert to HU first"),
     })
 }
 
@@ -342,7 +366,9 @@ fn task_for<'a>(
 }
 
 fn fill_after(task: &Task) -> Vec<f64> {
-    task.curves.iter().fold(task.fill.clone(), |fill, curve| curve.fill(&fill))
+    task.curves
+        .iter()
+        .fold(task.fill.clone(), |fill, curve| curve.fill(&fill))
 }
 
 fn apply_curve_to_header(curve: &Curve, header: &mut Header) {
@@ -352,12 +378,23 @@ fn apply_curve_to_header(curve: &Curve, header: &mut Header) {
     };
     let channels = &mut header.channels;
     let join = |old: &String, lane: &String| {
-        if old.is_empty() { lane.clone() } else { format!("{old}.{lane}") }
+        if old.is_empty() {
+            lane.clone()
+        } else {
+            format!("{old}.{lane}")
+        }
     };
-    let product = channels.names.iter().flat_map(|old| lanes.iter().map(move |lane| join(old, lane)));
+    let product = channels
+        .names
+        .iter()
+        .flat_map(|old| lanes.iter().map(move |lane| join(old, lane)));
     channels.names = product.collect();
     channels.axes.insert(
         0,
-        ChannelAxis { kind: AxisKind::Window, length: lanes.len(), step: None },
+        ChannelAxis {
+            kind: AxisKind::Window,
+            length: lanes.len(),
+            step: None,
+        },
     );
 }

@@ -74,7 +74,13 @@ impl Plan {
     /// # Errors
     /// As [`Plan::run`].
     pub fn sample(&self, subject: Subject, epoch: u64) -> Result<Subject> {
-        self.run(subject, &RunOptions { epoch, ..RunOptions::default() })
+        self.run(
+            subject,
+            &RunOptions {
+                epoch,
+                ..RunOptions::default()
+            },
+        )
     }
 
     /// Runs with another way to execute the tasks of a stage: the naive interpreter's.
@@ -91,7 +97,11 @@ impl Plan {
             let here: Vec<&Active<'_>> = stage.steps.iter().filter_map(|&i| steps.get(i)).collect();
             let ids: Vec<&str> = here.iter().map(|step| step.id()).collect();
             if let Some(progress) = options.progress {
-                progress(Progress { stage: position, stages: stages.len(), steps: &ids });
+                progress(Progress {
+                    stage: position,
+                    stages: stages.len(),
+                    steps: &ids,
+                });
             }
             tracing::debug!(?ids, kind = ?stage.kind, "stage");
             match (stage.kind, here.first()) {
@@ -111,7 +121,9 @@ impl Plan {
     fn begin(&self, subject: &mut Subject, steps: &[Active<'_>]) -> Result<State> {
         let input = &self.pipeline.input;
         if let Some(reference) = &input.reference {
-            subject.set_reference(reference).map_err(|e| e.field("input"))?;
+            subject
+                .set_reference(reference)
+                .map_err(|e| e.field("input"))?;
         }
         let names: Vec<String> = subject.names().map(str::to_owned).collect();
         for name in &names {
@@ -119,15 +131,23 @@ impl Plan {
                 continue;
             };
             let volume = match input.modality {
-                Some(modality) if volume.role() == Role::Intensity => volume.with_modality(modality),
+                Some(modality) if volume.role() == Role::Intensity => {
+                    volume.with_modality(modality)
+                }
                 _ => volume,
             };
             let volume = accept_as_hu(name, volume, steps, &mut subject.findings);
             subject.put(name, volume);
         }
-        let moves = steps.iter().any(|step| matches!(step.kind(), Kind::Spatial(_)));
+        let moves = steps
+            .iter()
+            .any(|step| matches!(step.kind(), Kind::Spatial(_)));
         let fills = subject.volumes().map(|(name, volume)| {
-            let fill = if moves { initial_fill(volume, self.pipeline.sampling.fill) } else { vec![0.0; volume.voxels().channels()] };
+            let fill = if moves {
+                initial_fill(volume, self.pipeline.sampling.fill)
+            } else {
+                vec![0.0; volume.voxels().channels()]
+            };
             (name.to_owned(), fill)
         });
         Ok(State {
@@ -151,14 +171,25 @@ impl Plan {
             stage.barrier || unfused_headers_agree(steps, stage, before, state),
             "fusing changed a grid, a type or a name"
         );
-        let Resolved { tasks, records, findings } = resolved;
+        let Resolved {
+            tasks,
+            records,
+            findings,
+        } = resolved;
         subject.findings.extend(findings);
-        let pushed: Vec<_> = records.iter().map(|r| (r.map.clone(), r.step.clone())).collect();
+        let pushed: Vec<_> = records
+            .iter()
+            .map(|r| (r.map.clone(), r.step.clone()))
+            .collect();
         subject.history.extend(records);
         for (map, step) in pushed {
             subject.push_points(&map, &step);
         }
-        let last = stage.steps.last().and_then(|&i| steps.get(i)).map_or("", Active::id);
+        let last = stage
+            .steps
+            .last()
+            .and_then(|&i| steps.get(i))
+            .map_or("", Active::id);
         for task in in_order(&tasks) {
             let shared = tasks.iter().filter(|t| t.source == task.source).count() > 1;
             let (voxels, nan) = execute(task, shared, subject, self)?;
@@ -166,9 +197,16 @@ impl Plan {
                 let message = format!("{nan} voxels are not a number (NaN)");
                 let finding = Finding::warning("voxels.nan", message).about(&task.target);
                 let values = json!({ "count": nan });
-                subject.findings.push(Finding { step: Some(last.to_owned()), values, ..finding });
+                subject.findings.push(Finding {
+                    step: Some(last.to_owned()),
+                    values,
+                    ..finding
+                });
             }
-            subject.put(&task.target, Volume::with_header(task.header.clone(), voxels)?);
+            subject.put(
+                &task.target,
+                Volume::with_header(task.header.clone(), voxels)?,
+            );
         }
         Ok(())
     }
@@ -207,11 +245,14 @@ impl Plan {
             let voxels = out
                 .result
                 .ok_or_else(|| Error::plugin("the filter asked for no output"))?;
-            let header = filtered_header(volume.header(), &voxels, filter.unit(volume.header().unit))?;
-            subject.findings.extend(findings.into_inner().into_iter().map(|finding| Finding {
-                step: Some(step.id().to_owned()),
-                ..finding
-            }));
+            let header =
+                filtered_header(volume.header(), &voxels, filter.unit(volume.header().unit))?;
+            subject
+                .findings
+                .extend(findings.into_inner().into_iter().map(|finding| Finding {
+                    step: Some(step.id().to_owned()),
+                    ..finding
+                }));
             subject.put(target, Volume::with_header(header, voxels)?);
         }
         for (source, target) in sources.iter().zip(&targets) {
@@ -257,7 +298,10 @@ impl Plan {
         for (name, volume) in subject.volumes() {
             let known = state.fills.remove(name);
             let fitting = known.filter(|f| f.len() == volume.voxels().channels());
-            fills.insert(name.to_owned(), fitting.unwrap_or_else(|| initial_fill(volume, fill)));
+            fills.insert(
+                name.to_owned(),
+                fitting.unwrap_or_else(|| initial_fill(volume, fill)),
+            );
         }
         state.fills = fills;
     }
@@ -265,13 +309,25 @@ impl Plan {
 
 /// How the tasks of a stage are executed: the task, whether others start from the same volume,
 /// the subject, the plan; the result and how many of its values are NaN.
-pub(crate) type Execute<'a> = dyn Fn(&Task, bool, &mut Subject, &Plan) -> Result<(Voxels, u64)> + 'a;
+pub(crate) type Execute<'a> =
+    dyn Fn(&Task, bool, &mut Subject, &Plan) -> Result<(Voxels, u64)> + 'a;
 
-fn run_task(task: &Task, shared: bool, subject: &mut Subject, plan: &Plan) -> Result<(Voxels, u64)> {
+fn run_task(
+    task: &Task,
+    shared: bool,
+    subject: &mut Subject,
+    plan: &Plan,
+) -> Result<(Voxels, u64)> {
     let missing = || Error::input(format!("there is no volume '{}'", task.source));
-    let channels = subject.volume(&task.source).ok_or_else(missing)?.voxels().channels();
+    let channels = subject
+        .volume(&task.source)
+        .ok_or_else(missing)?
+        .voxels()
+        .channels();
     let lookup = |name: &str| -> Result<Voxels> {
-        Ok(mask_volume(subject, name, &task.header.geometry)?.voxels().clone())
+        Ok(mask_volume(subject, name, &task.header.geometry)?
+            .voxels()
+            .clone())
     };
     let program = Program::new(&task.curves, channels, &lookup)?;
     if !task.legs.is_empty() {
@@ -280,7 +336,11 @@ fn run_task(task: &Task, shared: bool, subject: &mut Subject, plan: &Plan) -> Re
     }
     // Taken out of the subject, a volume that nobody else needs is written in place.
     let voxels = if shared || task.target != task.source {
-        subject.volume(&task.source).ok_or_else(missing)?.voxels().clone()
+        subject
+            .volume(&task.source)
+            .ok_or_else(missing)?
+            .voxels()
+            .clone()
     } else {
         subject.take_voxels(&task.source).ok_or_else(missing)?
     };
@@ -297,7 +357,11 @@ fn apply_joint(
     subject: &mut Subject,
     stream: &mut crate::stream::Stream,
 ) -> Result<()> {
-    let mut edit = SubjectEdit { subject, targets, step: step.id() };
+    let mut edit = SubjectEdit {
+        subject,
+        targets,
+        step: step.id(),
+    };
     transform::Joint::apply(joint, &mut edit, stream)
 }
 
@@ -306,7 +370,10 @@ fn apply_joint(
 fn in_order(tasks: &[Task]) -> Vec<&Task> {
     let mut order: Vec<&Task> = tasks.iter().collect();
     order.sort_by_key(|task| {
-        let looks = task.curves.iter().any(|curve| looks_elsewhere(curve.form()));
+        let looks = task
+            .curves
+            .iter()
+            .any(|curve| looks_elsewhere(curve.form()));
         (looks, task.target == task.source)
     });
     order
@@ -314,9 +381,11 @@ fn in_order(tasks: &[Task]) -> Vec<&Task> {
 
 fn looks_elsewhere(form: &Form) -> bool {
     match form {
-        Form::Select { mask, inside, outside } => {
-            matches!(mask, Mask::Volume(_)) || looks_elsewhere(inside) || looks_elsewhere(outside)
-        }
+        Form::Select {
+            mask,
+            inside,
+            outside,
+        } => matches!(mask, Mask::Volume(_)) || looks_elsewhere(inside) || looks_elsewhere(outside),
         Form::Field { .. } => true,
         Form::Chain(forms) | Form::PerChannel(forms) => forms.iter().any(looks_elsewhere),
         Form::Fan(forms) => forms.iter().any(|(_, form)| looks_elsewhere(form)),
@@ -325,7 +394,10 @@ fn looks_elsewhere(form: &Form) -> bool {
 }
 
 fn headers(subject: &Subject) -> transform::Headers {
-    subject.volumes().map(|(n, v)| (n.to_owned(), v.header().clone())).collect()
+    subject
+        .volumes()
+        .map(|(n, v)| (n.to_owned(), v.header().clone()))
+        .collect()
 }
 
 /// The header of a filter's result: the same grid, other type and channels as it chose.
@@ -379,7 +451,11 @@ fn accept_as_hu(
         "nothing says what the values are measured in; they run from {low} to {high} and are taken for Hounsfield units"
     );
     let values = json!({ "min": low, "max": high });
-    findings.push(Finding::warning("hu.assumed", message).about(name).with_values(values));
+    findings.push(
+        Finding::warning("hu.assumed", message)
+            .about(name)
+            .with_values(values),
+    );
     volume.with_unit(Unit::Hu)
 }
 
@@ -406,7 +482,9 @@ fn initial_fill(volume: &Volume, fill: Fill) -> Vec<f64> {
         (_, Fill::Auto) if header.modality == Some(Modality::Mri) => vec![0.0; channels],
         (_, Fill::Auto | Fill::Min) => {
             let ranges = channel_ranges(volume).into_iter();
-            ranges.map(|range| range.map_or(0.0, |(low, _)| low)).collect()
+            ranges
+                .map(|range| range.map_or(0.0, |(low, _)| low))
+                .collect()
         }
     }
 }
@@ -419,7 +497,10 @@ fn unfused_headers_agree(
     fused: &State,
 ) -> bool {
     for &position in &stage.steps {
-        let single = Stage { steps: vec![position], ..stage.clone() };
+        let single = Stage {
+            steps: vec![position],
+            ..stage.clone()
+        };
         if resolve(steps, &single, &mut before, None).is_err() {
             return false;
         }

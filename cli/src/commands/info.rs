@@ -1,0 +1,471 @@
+//! `voxprep info`: what is in a file.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Map, Value, json};
+use voxprep_core::dispatch;
+use voxprep_core::geometry::Geometry;
+use voxprep_core::kernels::affine::Affine;
+use voxprep_core::kernels::stats::{self, Select, Summary};
+use voxprep_core::volume::{Header, Volume};
+use voxprep_core::voxels::channel;
+use voxprep_io::ReadOptions;
+
+use crate::failure::usage;
+use crate::output::Output;
+
+/// Show what is in a file: size, spacing, place in the world, type, unit
+///
+/// Only the header is read, unless --stats or --at ask for voxels. Triples are [x, y, z], the index
+/// axes, x fastest; an index counts from 0 and is the centre of a voxel. World coordinates are LPS+
+/// millimetres, as in DICOM; NIfTI's RAS+ is shown beside them.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Info {
+    /// An image file
+    input: PathBuf,
+
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Count, NaN, range, mean, standard deviation (divisor n) and percentiles of every channel
+    #[arg(long)]
+    stats: bool,
+
+    /// One voxel: its value, and its place in array order, as viewers count, and in the world
+    #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true)]
+    at: Option<Triple>,
+
+    /// Whether --at counts from 0, as arrays do, or from 1, as viewers do
+    #[arg(long, value_name = "0|1", default_value_t = 0, requires = "at", value_parser = clap::value_parser!(u8).range(0..=1))]
+    base: u8,
+
+    /// Trust a file that declares very many voxels for its size
+    #[arg(long)]
+    no_limits: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  voxprep info scan.nii.gz
+  voxprep info scan.nii.gz --stats --json
+  voxprep info scan.nii.gz --at 255,255,100
+  voxprep info scan.nii.gz --at 256,256,101 --base 1    the same voxel as a viewer names it";
+
+/// `X,Y,Z` on the command line.
+#[derive(Clone, Copy, Debug)]
+struct Triple([u64; 3]);
+
+impl FromStr for Triple {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers: Option<Vec<u64>> = text
+            .split(',')
+            .map(|number| number.trim().parse().ok())
+            .collect();
+        let triple = numbers.and_then(|numbers| numbers.try_into().ok());
+        triple
+            .map(Self)
+            .ok_or("give three whole numbers, as in 255,255,100")
+    }
+}
+
+const PERCENTILES: [f64; 3] = [1.0, 50.0, 99.0];
+
+impl Info {
+    pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
+        let options = ReadOptions {
+            no_limits: self.no_limits,
+        };
+        let mut header = voxprep_io::read_header(&self.input, &options)?;
+        let at = self
+            .at
+            .map(|at| self.index(at, header.geometry.size()))
+            .transpose()?;
+        let volume = if self.stats || at.is_some() {
+            let volume = voxprep_io::read(&self.input, &options)?;
+            header = volume.header().clone();
+            Some(volume)
+        } else {
+            None
+        };
+        let place = at
+            .zip(volume.as_ref())
+            .map(|(at, volume)| Place::new(at, volume));
+        let statistics = volume.as_ref().filter(|_| self.stats).map(statistics);
+        if self.json {
+            let mut answer = header_json(&header);
+            if let Some(place) = place {
+                answer.insert("at".to_owned(), place.json());
+            }
+            if let Some(statistics) = statistics {
+                let one = |(name, s): (&String, &Statistics)| s.json(name);
+                let all: Vec<Value> = header
+                    .channels
+                    .names
+                    .iter()
+                    .zip(&statistics)
+                    .map(one)
+                    .collect();
+                answer.insert("stats".to_owned(), all.into());
+            }
+            return out.json(&answer);
+        }
+        header_text(&header, out)?;
+        if let Some(place) = place {
+            place.text(&header, out)?;
+        }
+        match statistics {
+            Some(statistics) => statistics_text(&header, &statistics, out),
+            None => Ok(()),
+        }
+    }
+
+    /// The index that was asked for, from 0.
+    fn index(&self, Triple(at): Triple, size: [usize; 3]) -> Result<[usize; 3]> {
+        let base = u64::from(self.base);
+        let mut index = [0; 3];
+        for (axis, name) in ["x", "y", "z"].into_iter().enumerate() {
+            let last = size[axis] as u64 - 1 + base;
+            if !(base..=last).contains(&at[axis]) {
+                return Err(usage(format_args!(
+                    "--at: {name} = {} lies outside; counted from {base} it must be {base} to {last}",
+                    at[axis]
+                )));
+            }
+            index[axis] = (at[axis] - base) as usize;
+        }
+        Ok(index)
+    }
+}
+
+/// A line `name  value`.
+fn row(out: &mut Output, name: &str, value: impl std::fmt::Display) -> Result<()> {
+    out.line(format_args!("{name:<12} {value}"))
+}
+
+fn header_text(header: &Header, out: &mut Output) -> Result<()> {
+    let geometry = &header.geometry;
+    let [x, y, z] = geometry.size();
+    if let Some(format) = format(header) {
+        row(out, "format", format)?;
+    }
+    row(
+        out,
+        "size",
+        format_args!("{x} x {y} x {z} voxels (x, y, z)"),
+    )?;
+    let [sx, sy, sz] = geometry.spacing().map(short);
+    row(
+        out,
+        "spacing",
+        format_args!("{sx} x {sy} x {sz} mm (x, y, z)"),
+    )?;
+    row(
+        out,
+        "origin",
+        format_args!(
+            "{} mm LPS, the centre of voxel [0, 0, 0]",
+            triple(geometry.origin())
+        ),
+    )?;
+    row(
+        out,
+        "orientation",
+        format_args!("{} (where x, y and z point)", geometry.orientation()),
+    )?;
+    for (axis, direction) in ["x", "y", "z"].into_iter().zip(geometry.direction()) {
+        let name = if axis == "x" { "direction" } else { "" };
+        row(out, name, format_args!("{axis} {}", triple(direction)))?;
+    }
+    affine_text("affine LPS", geometry.world_from_index(), out)?;
+    affine_text("affine RAS", geometry.ras_from_index(), out)?;
+    row(out, "type", header.element_type)?;
+    row(out, "channels", channels(header))?;
+    row(out, "unit", header.unit)?;
+    match header.modality {
+        Some(modality) => row(out, "modality", modality)?,
+        None => row(out, "modality", "unknown")?,
+    }
+    for (position, (key, value)) in header.facts.iter().enumerate() {
+        row(
+            out,
+            if position == 0 { "facts" } else { "" },
+            format_args!("{key} = {value}"),
+        )?;
+    }
+    Ok(())
+}
+
+fn affine_text(name: &str, affine: Affine, out: &mut Output) -> Result<()> {
+    for (position, values) in affine.rows().iter().enumerate() {
+        let values: Vec<String> = values
+            .iter()
+            .map(|v| format!("{:>12}", short(*v)))
+            .collect();
+        row(out, if position == 0 { name } else { "" }, values.concat())?;
+    }
+    Ok(())
+}
+
+fn channels(header: &Header) -> String {
+    let count = header.channels.len();
+    let axes: Vec<String> = header
+        .channels
+        .axes
+        .iter()
+        .map(|axis| {
+            let kind = json!(axis.kind);
+            let kind = kind.as_str().unwrap_or_default();
+            match axis.step {
+                Some(step) if kind == "time" => {
+                    format!("{kind} {} of {} s", axis.length, short(step))
+                }
+                Some(step) => format!("{kind} {} of {}", axis.length, short(step)),
+                None => format!("{kind} {}", axis.length),
+            }
+        })
+        .collect();
+    if axes.is_empty() {
+        count.to_string()
+    } else {
+        format!("{count} ({})", axes.join(" x "))
+    }
+}
+
+/// The file format: formats put their name before their facts.
+fn format(header: &Header) -> Option<&str> {
+    header
+        .facts
+        .keys()
+        .find_map(|key| key.split_once('.'))
+        .map(|(format, _)| format)
+}
+
+fn header_json(header: &Header) -> Map<String, Value> {
+    let geometry = &header.geometry;
+    let fields = json!({
+        "format": format(header),
+        "size": geometry.size(),
+        "spacing_mm": geometry.spacing(),
+        "origin_lps_mm": geometry.origin(),
+        "orientation": geometry.orientation(),
+        "direction": geometry.direction(),
+        "lps_from_index": geometry.world_from_index().rows(),
+        "ras_from_index": geometry.ras_from_index().rows(),
+        "type": header.element_type,
+        "channels": header.channels,
+        "unit": header.unit,
+        "modality": header.modality,
+        "facts": header.facts,
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// A voxel, and the ways to name it.
+struct Place {
+    index: [usize; 3],
+    lps: [f64; 3],
+    ras: [f64; 3],
+    values: Vec<Option<f64>>,
+}
+
+impl Place {
+    fn new(index: [usize; 3], volume: &Volume) -> Self {
+        let geometry: &Geometry = volume.geometry();
+        let position = index.map(|i| i as f64);
+        let voxels = volume.voxels();
+        Self {
+            index,
+            lps: geometry.world_from_index().apply(position),
+            ras: geometry.ras_from_index().apply(position),
+            values: (0..voxels.channels())
+                .map(|c| voxels.get(c, index))
+                .collect(),
+        }
+    }
+
+    fn array(&self) -> [usize; 3] {
+        let [x, y, z] = self.index;
+        [z, y, x]
+    }
+
+    fn viewer(&self) -> [usize; 3] {
+        self.index.map(|i| i + 1)
+    }
+
+    fn text(&self, header: &Header, out: &mut Output) -> Result<()> {
+        out.line("")?;
+        let [x, y, z] = self.index;
+        row(
+            out,
+            "index",
+            format_args!("[{x}, {y}, {z}] (x, y, z), counted from 0"),
+        )?;
+        let [a, b, c] = self.array();
+        row(
+            out,
+            "array",
+            format_args!("[{a}, {b}, {c}] (z, y, x), counted from 0"),
+        )?;
+        let [x, y, z] = self.viewer();
+        row(
+            out,
+            "viewer",
+            format_args!("({x}, {y}, {z}) (x, y, z), counted from 1"),
+        )?;
+        row(out, "world LPS", format_args!("{} mm", triple(self.lps)))?;
+        row(out, "world RAS", format_args!("{} mm", triple(self.ras)))?;
+        for (name, value) in header.channels.names.iter().zip(&self.values) {
+            let value = value.map_or_else(|| "none".to_owned(), |value| value.to_string());
+            let of = if name.is_empty() {
+                String::new()
+            } else {
+                format!(" (channel {name})")
+            };
+            row(out, "value", format_args!("{value}{of}"))?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "index": self.index,
+            "array": self.array(),
+            "viewer": self.viewer(),
+            "lps_mm": self.lps,
+            "ras_mm": self.ras,
+            "values": self.values,
+        })
+    }
+}
+
+/// The statistics of a channel.
+struct Statistics {
+    summary: Summary,
+    /// Empty where every voxel is NaN.
+    percentiles: Vec<f64>,
+}
+
+fn statistics(volume: &Volume) -> Vec<Statistics> {
+    dispatch!(VoxelsView, volume.voxels().view(), view => {
+        let of = |c| Statistics {
+            summary: stats::summary(channel(&view, c), &Select::All),
+            percentiles: stats::percentiles(channel(&view, c), &Select::All, &PERCENTILES).unwrap_or_default(),
+        };
+        (0..volume.voxels().channels()).map(of).collect()
+    })
+}
+
+impl Statistics {
+    /// Name and value; what cannot be known, where nothing counts, is missing.
+    fn numbers(&self) -> Vec<(String, Option<f64>)> {
+        let s = &self.summary;
+        let known = |v: f64| (s.count > 0).then_some(v);
+        let mut numbers = vec![
+            ("min".to_owned(), known(s.min)),
+            ("max".to_owned(), known(s.max)),
+            ("mean".to_owned(), known(s.mean)),
+            ("std".to_owned(), s.std(0)),
+        ];
+        for (position, p) in PERCENTILES.iter().enumerate() {
+            numbers.push((format!("p{p}"), self.percentiles.get(position).copied()));
+        }
+        numbers
+    }
+
+    fn json(&self, channel: &str) -> Value {
+        let mut fields = Map::new();
+        fields.insert("channel".to_owned(), channel.into());
+        fields.insert("count".to_owned(), self.summary.count.into());
+        fields.insert("nan".to_owned(), self.summary.nan.into());
+        fields.extend(
+            self.numbers()
+                .into_iter()
+                .map(|(name, value)| (name, json!(value))),
+        );
+        Value::Object(fields)
+    }
+}
+
+fn statistics_text(header: &Header, statistics: &[Statistics], out: &mut Output) -> Result<()> {
+    for (name, channel) in header.channels.names.iter().zip(statistics) {
+        out.line("")?;
+        if !name.is_empty() {
+            row(out, "channel", name)?;
+        }
+        row(out, "count", channel.summary.count)?;
+        row(out, "NaN", channel.summary.nan)?;
+        for (name, value) in channel.numbers() {
+            row(
+                out,
+                &name,
+                value.map_or_else(|| "none".to_owned(), measured),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn triple(v: [f64; 3]) -> String {
+    let [x, y, z] = v.map(short);
+    format!("[{x}, {y}, {z}]")
+}
+
+/// A length, a coordinate: six decimals at most.
+fn short(v: f64) -> String {
+    let text = format!("{v:.6}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    if text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A measured value: as [`short`], or in powers of ten where that would not show it.
+fn measured(v: f64) -> String {
+    let is_plain = v == 0.0 || (1e-4..1e15).contains(&v.abs()) || !v.is_finite();
+    if is_plain {
+        short(v)
+    } else {
+        format!("{v:.6e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_but_never_lost() {
+        assert_eq!(
+            [0.699_999_988_079, 1.0, -1e-17, -250.5, 100.0].map(short),
+            ["0.7", "1", "0", "-250.5", "100"]
+        );
+        assert_eq!(
+            [2e-7, f64::NAN, 1e20].map(measured),
+            ["2.000000e-7", "NaN", "1.000000e20"]
+        );
+    }
+
+    #[test]
+    fn a_triple_is_three_whole_numbers() {
+        assert_eq!("255, 1,0".parse::<Triple>().map(|t| t.0), Ok([255, 1, 0]));
+        for wrong in ["1,2", "1,2,3,4", "-1,2,3", "1.5,2,3", ""] {
+            assert!(wrong.parse::<Triple>().is_err(), "{wrong}");
+        }
+    }
+}
