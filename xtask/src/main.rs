@@ -3,6 +3,7 @@
 //! [`process`] starts other programs.
 #![allow(clippy::print_stdout, reason = "a command line tool")]
 
+mod bench_peers;
 mod changelog;
 mod check;
 mod docs;
@@ -20,6 +21,7 @@ The tasks of the project.
 cargo x check [--fast] [--only NAME]...   everything that has to hold before a change is handed in
 cargo x fmt [--check]                     format all files, also those that `cargo fmt` does not see
 cargo x docs [--check]                    write docs/transforms from the registry
+cargo x bench-peers [--threads N]         time voxprep beside SimpleITK and SciPy (needs Python)
 cargo x new PREFIX.NOUN --kind KIND       start a transform; KIND: pointwise, spatial, filter, joint";
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "check" => check::run(rest),
         "fmt" => fmt::run(rest),
         "docs" => docs::run(rest),
+        "bench-peers" => bench_peers::run(rest),
         "new" => new::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

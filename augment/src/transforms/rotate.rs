@@ -11,7 +11,8 @@ use voxprep_core::prelude::*;
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotate {
-    /// The angle; positive turns x towards y about z, y towards z about x, z towards x about y.
+    /// The angle; positive turns x towards y about z, y towards z about x, z towards x about y
+    /// (the other way round where the axes of the grid are left-handed).
     #[schemars(extend("x-unit" = "degrees", "x-bounds" = "(-360, 360)"))]
     pub angle_deg: Param,
     /// The index axis of the reference volume to turn about. Default "random".
