@@ -1,0 +1,210 @@
+//! Writing aside and renaming, so that a file is there whole or as it was before.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The longest part of the target's name that the temporary file's name repeats, in bytes: file
+/// systems stop at 255.
+const NAME_KEPT: usize = 128;
+
+/// Writes a file aside and renames it over the target, so that readers see all of it or none.
+///
+/// The temporary file `.NAME.voxprep-tmp-XXXXXX` is in the target's folder. On an error it is
+/// removed and the target stays as it was; a killed process may leave it behind. A symbolic link
+/// is followed, not replaced. Nothing is flushed to the disk itself: after a power failure the
+/// file may be the old one, as with any ordinary write.
+///
+/// # Errors
+/// [`Error::Io`] where the folder is missing or cannot be written to, or the disk is full;
+/// [`Error::Parameter`] where the target is a folder or a device.
+pub fn write_aside(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let target = target(path)?;
+    let folder = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let name = target
+        .file_name()
+        .ok_or_else(|| Error::parameter(path, "the path names no file"))?;
+    let mut builder = tempfile::Builder::new();
+    let prefix = prefix(name);
+    builder.prefix(&prefix);
+    // Without this the file would be readable by its owner only; the umask still applies.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(|source| {
+        // tempfile's own message repeats the path.
+        Error::io("write into the folder", folder, plain(source))
+    })?;
+    write(file.as_file_mut()).map_err(|source| Error::io("write", path, source))?;
+    file.persist(&target)
+        .map_err(|error| Error::io("rename the finished file to", path, error.error))?;
+    Ok(())
+}
+
+/// Writes a text as [`write_aside`] does.
+///
+/// # Errors
+/// As [`write_aside`].
+pub fn write_text_aside(path: &Path, text: &str) -> Result<()> {
+    write_aside(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// Lets a write beyond the limit on file sizes (`ulimit -f`) fail with an error instead of
+/// killing the process. A program calls it once, at its start; a library never does.
+pub fn survive_file_size_limit() {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        const SIGXFSZ: i32 = 25;
+        const SIG_IGN: usize = 1;
+        unsafe extern "C" {
+            fn signal(number: i32, handler: usize) -> usize;
+        }
+        // SAFETY: `signal` is in the C library that std links; the disposition "ignore" runs no
+        // code of ours, and write(2) then returns EFBIG.
+        unsafe {
+            signal(SIGXFSZ, SIG_IGN);
+        }
+    }
+}
+
+/// Where the renamed file will be: the end of a symbolic link, else the path itself.
+fn target(path: &Path) -> Result<PathBuf> {
+    let Ok(metadata) = fs::metadata(path) else {
+        return Ok(path.to_owned());
+    };
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() {
+            "a folder"
+        } else {
+            "a device"
+        };
+        return Err(
+            Error::parameter(path, format!("the target is {what}, not a file"))
+                .remedy("give the path of a file"),
+        );
+    }
+    if path.is_symlink() {
+        return fs::canonicalize(path).map_err(|source| Error::io("follow the link", path, source));
+    }
+    Ok(path.to_owned())
+}
+
+fn prefix(name: &std::ffi::OsStr) -> OsString {
+    let mut prefix = OsString::from(".");
+    if name.len() <= NAME_KEPT {
+        prefix.push(name);
+    } else {
+        prefix.extend(
+            name.to_string_lossy()
+                .chars()
+                .take(NAME_KEPT / 4)
+                .map(|c| OsString::from(c.to_string())),
+        );
+    }
+    prefix.push(".voxprep-tmp-");
+    prefix
+}
+
+/// The system's own error, without the path that tempfile wraps around it.
+fn plain(error: io::Error) -> io::Error {
+    let inner = error
+        .get_ref()
+        .and_then(|e| e.source())
+        .and_then(|e| e.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_text_aside(&path, "old").unwrap();
+        let error = write_aside(&path, |file| {
+            file.write_all(b"half of the n")?;
+            assert!(names(folder.path())[0].starts_with(".a.json.voxprep-tmp-"));
+            Err(io::ErrorKind::StorageFull.into())
+        })
+        .unwrap_err();
+        assert!(error.to_string().contains("free some space"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_the_file_system_allows() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["ä".repeat(127), "x".repeat(255)] {
+            write_text_aside(&folder.path().join(&name), "x").unwrap();
+        }
+        assert_eq!(names(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("absent/a.json");
+        let message = write_text_aside(&path, "x").unwrap_err().to_string();
+        assert!(
+            message.starts_with("cannot write into the folder: No such file"),
+            "{message}"
+        );
+        assert!(
+            message.ends_with("absent") && message.contains("check the path"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_folder_or_a_device_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = write_text_aside(folder.path(), "x")
+            .unwrap_err()
+            .to_string();
+        assert!(message.starts_with("the target is a folder"), "{message}");
+        #[cfg(unix)]
+        assert!(
+            write_text_aside(Path::new("/dev/null"), "x")
+                .unwrap_err()
+                .to_string()
+                .contains("device")
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_others_may_read_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [real, link] = ["real", "link"].map(|name| folder.path().join(name));
+        fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        write_text_aside(&link, "new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+        let plain = folder.path().join("plain");
+        fs::write(&plain, "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&real), mode(&plain));
+    }
+}

@@ -1,0 +1,99 @@
+//! What a format is, and which one a file has: the contents decide, then the name.
+
+use std::path::Path;
+
+use voxprep_core::volume::{Header, Volume};
+
+use crate::error::{Error, Result};
+use crate::source::Source;
+use crate::{ReadOptions, WriteOptions};
+
+/// A file format. Its file in `formats/` ends with `register_format!(Name);`.
+pub(crate) trait Format: Sync {
+    /// The name in messages, with what it covers.
+    fn name(&self) -> &'static str;
+
+    /// The extensions of files that [`Format::write`] makes, without the leading dot.
+    fn extensions(&self) -> &'static [&'static str];
+
+    /// Whether a file is of this format, from the first 1,024 bytes of its contents, inflated
+    /// where it is gzip.
+    fn recognises(&self, start: &[u8]) -> bool;
+
+    /// Reads the header and no more of the file than that takes.
+    fn read_header(&self, source: &Source, options: &ReadOptions) -> Result<Header>;
+
+    /// Reads the volume.
+    fn read(&self, source: &Source, options: &ReadOptions) -> Result<Volume>;
+
+    /// Writes the volume, by [`write_aside`](crate::write_aside).
+    fn write(&self, path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()>;
+}
+
+/// A format as `inventory` collects it.
+pub(crate) struct Registered(pub(crate) &'static dyn Format);
+
+inventory::collect!(Registered);
+
+/// Adds a format, a unit struct, to those that this crate reads and writes.
+macro_rules! register_format {
+    ($format:expr) => {
+        inventory::submit! { crate::format::Registered(&$format) }
+    };
+}
+pub(crate) use register_format;
+
+/// All formats, sorted by name: `inventory` has no order of its own.
+fn all() -> Vec<&'static dyn Format> {
+    let mut all: Vec<_> = inventory::iter::<Registered>().map(|r| r.0).collect();
+    all.sort_by_key(|format| format.name());
+    all
+}
+
+/// The format of an open file.
+pub(crate) fn of(source: &Source) -> Result<&'static dyn Format> {
+    let all = all();
+    if let Some(format) = all.iter().find(|f| f.recognises(source.start())) {
+        return Ok(*format);
+    }
+    let names: Vec<_> = all.iter().map(|f| f.name()).collect();
+    let reason = match extension(source.path()) {
+        Some(extension) => format!(
+            "the contents are no image that is known here, although the name ends in .{extension}"
+        ),
+        None => "the contents are no image that is known here".to_owned(),
+    };
+    Err(Error::unsupported(source.path(), reason)
+        .remedy(format!("formats that can be read: {}", names.join(", "))))
+}
+
+/// The format that a name asks for.
+pub(crate) fn for_writing(path: &Path) -> Result<&'static dyn Format> {
+    extension(path)
+        .and_then(|extension| {
+            all()
+                .into_iter()
+                .find(|f| f.extensions().contains(&extension))
+        })
+        .ok_or_else(|| {
+            let known: Vec<_> = extensions().iter().map(|e| format!(".{e}")).collect();
+            Error::parameter(path, "the name does not say which format to write")
+                .remedy(format!("end it in {}", known.join(" or ")))
+        })
+}
+
+/// All extensions that can be written, longest first so that `nii.gz` wins over `gz`.
+pub(crate) fn extensions() -> Vec<&'static str> {
+    let mut all: Vec<_> = all().iter().flat_map(|f| f.extensions()).copied().collect();
+    all.sort_by_key(|e| (std::cmp::Reverse(e.len()), *e));
+    all
+}
+
+/// The known extension in which the name ends, in whatever case.
+pub(crate) fn extension(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+    extensions().into_iter().find(|e| {
+        name.strip_suffix(e)
+            .is_some_and(|stem| stem.len() > 1 && stem.ends_with('.'))
+    })
+}

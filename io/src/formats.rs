@@ -1,0 +1,3 @@
+//! One file per format; `automod` finds them.
+
+automod::dir!("src/formats");

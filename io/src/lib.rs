@@ -1,0 +1,144 @@
+//! Reads and writes medical image files.
+//!
+//! [`read_header`] and [`read`] decide by content which format a file has, [`write()`] by the name;
+//! each format is one file in `formats/` that registers itself. Whatever frame a file uses, what
+//! comes out is LPS+ millimetres with x fastest, and what goes in is turned back: nowhere else in
+//! the project is there a RAS coordinate.
+//!
+//! | here | what |
+//! |---|---|
+//! | `format` | the `Format` trait, detection, `register_format!` |
+//! | `formats` | one file per format |
+//! | `source` | opening a file, and its bytes after decompression, block by block |
+//! | `gzip` | gzip: parallel writing, fast reading |
+//! | `stored` | stored numbers to voxels: byte order, type and scale in one parallel pass |
+//! | `aside` | writing aside and renaming |
+//! | [`points`] | `points.csv` |
+
+mod aside;
+mod deflate;
+mod error;
+mod format;
+mod formats;
+mod gzip;
+pub mod points;
+mod source;
+mod stored;
+
+use std::path::Path;
+
+use voxprep_core::volume::{Header, Volume};
+
+pub use crate::aside::{survive_file_size_limit, write_aside, write_text_aside};
+pub use crate::error::{Error, Fault, Result};
+
+/// How to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Trust a compressed file that declares more than 2,000 voxels per byte.
+    pub no_limits: bool,
+}
+
+/// How to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Effort of compression where the format compresses: 0 stores, 1 is fast, 9 is small.
+    pub level: u32,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self { level: 1 }
+    }
+}
+
+/// Reads the header of a file, a few KiB of it.
+///
+/// The role is Intensity, the unit Unknown. Where the stored numbers decide the type of the voxels
+/// (32- and 64-bit integers, whole-number intercepts), the header states the usual outcome, and
+/// [`read`] may come to a wider type.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be opened or read, [`Error::Input`] where it is damaged or
+/// contradicts itself, [`Error::Unsupported`] where nothing here reads it, [`Error::Limit`] where
+/// it declares absurdly many voxels.
+pub fn read_header(path: &Path, options: &ReadOptions) -> Result<Header> {
+    let source = source::Source::open(path)?;
+    format::of(&source)?.read_header(&source, options)
+}
+
+/// Reads a volume.
+///
+/// # Errors
+/// As [`read_header`], and where voxels are missing or their checksum does not hold.
+pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
+    let source = source::Source::open(path)?;
+    format::of(&source)?.read(&source, options)
+}
+
+/// Writes a volume in the format that the name's extension says, aside and renamed: either the
+/// whole file is there afterwards, or what was there before.
+///
+/// # Errors
+/// [`Error::Parameter`] where the extension or an option is not known, [`Error::Unsupported`]
+/// where the format cannot hold the volume, [`Error::Io`] where the system refuses.
+pub fn write(path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()> {
+    if options.level > 9 {
+        return Err(
+            Error::parameter(path, format!("there is no level {}", options.level))
+                .field("level")
+                .remedy("give 0 to 9"),
+        );
+    }
+    format::for_writing(path)?.write(path, volume, options)
+}
+
+/// The extensions that [`write()`] knows, longest first, without the leading dot.
+pub fn writable_extensions() -> Vec<&'static str> {
+    format::extensions()
+}
+
+/// Whether the name ends in an extension that [`write()`] knows.
+pub fn has_known_extension(path: &Path) -> bool {
+    format::extension(path).is_some()
+}
+
+/// The name of a file without folder and extension: `scan` for `scan.nii.gz`.
+///
+/// Empty where the path names no file, or the name is not UTF-8.
+pub fn file_stem(path: &Path) -> &str {
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
+    match format::extension(path) {
+        Some(extension) => {
+            let end = name.len().saturating_sub(extension.len() + 1);
+            name.get(..end).unwrap_or("")
+        }
+        None => path.file_stem().and_then(|n| n.to_str()).unwrap_or(""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stem_of_a_doubly_extended_name_has_neither_extension() {
+        for (path, stem) in [
+            ("/a/scan.nii.gz", "scan"),
+            ("scan.NII", "scan"),
+            ("case.7.nii", "case.7"),
+            ("notes.txt", "notes"),
+            ("/", ""),
+        ] {
+            assert_eq!(file_stem(Path::new(path)), stem, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_writable_extensions_are_known_ones() {
+        assert_eq!(writable_extensions(), ["nii.gz", "nii"]);
+        assert!(has_known_extension(Path::new("a.nii")));
+        assert!(!has_known_extension(Path::new("nii")));
+        assert!(!has_known_extension(Path::new("folder.d")));
+    }
+}

@@ -1,0 +1,293 @@
+//! An opened file: its size, its first bytes, and its contents block by block, inflated where the
+//! file is gzip. What is inside is the business of `formats/`.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::GzDecoder;
+use rayon::prelude::*;
+use voxprep_core::buf::Buf;
+
+use crate::error::{Error, Result};
+use crate::gzip;
+
+/// How many bytes of the contents a format sees when it decides whether the file is its own.
+const START: usize = 1024;
+/// How much of the contents one task handles: it stays in the cache of a core.
+const BLOCK: u64 = 1 << 20;
+/// No deflate stream grows by more than this factor.
+const INFLATION: u64 = 1032;
+/// The remedy for damage that only a fresh copy mends.
+pub(crate) const COPY_AGAIN: &str = "copy or export the file again";
+
+/// A file that is open for reading.
+pub(crate) struct Source {
+    path: PathBuf,
+    file: File,
+    len: u64,
+    start: Vec<u8>,
+    gzip: bool,
+}
+
+impl Source {
+    /// Opens a file and looks at its first bytes.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let metadata = fs::metadata(path).map_err(|e| Error::io("open", path, e))?;
+        // Checked before opening: opening a pipe would wait for its writer.
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() {
+                "a folder"
+            } else {
+                "not an ordinary file"
+            };
+            return Err(Error::parameter(path, format!("the path is {what}"))
+                .remedy("give the path of a file"));
+        }
+        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
+        let len = metadata.len();
+        if len == 0 {
+            return Err(Error::input(path, "the file is empty").remedy(COPY_AGAIN));
+        }
+        let mut start = Vec::with_capacity(START);
+        (&file)
+            .take(START as u64)
+            .read_to_end(&mut start)
+            .map_err(|e| Error::io("read", path, e))?;
+        let gzip = start.starts_with(&gzip::MAGIC);
+        let mut source = Self {
+            path: path.to_owned(),
+            file,
+            len,
+            start,
+            gzip,
+        };
+        if gzip {
+            source.start = source.inflated_start()?;
+        }
+        Ok(source)
+    }
+
+    /// The path, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The size of the file in bytes, compressed or not.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The first bytes of the contents, up to 1024.
+    pub(crate) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
+    /// Whether the file is gzip.
+    pub(crate) fn is_gzip(&self) -> bool {
+        self.gzip
+    }
+
+    /// Refuses a header whose declared contents cannot be in the file, before anything is
+    /// allocated for them.
+    pub(crate) fn check_holds(&self, bytes: u64) -> Result<()> {
+        let most = if self.gzip {
+            self.len.saturating_mul(INFLATION)
+        } else {
+            self.len
+        };
+        if bytes > most {
+            return Err(Error::input(
+                &self.path,
+                format!("the header declares {bytes} bytes, the file holds at most {most}: voxels are missing"),
+            )
+            .remedy(COPY_AGAIN));
+        }
+        if !self.gzip && bytes < self.len {
+            tracing::debug!(
+                "{} bytes after the voxels are ignored: {}",
+                self.len - bytes,
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// The contents, of which the first `needed` bytes will be read.
+    pub(crate) fn contents(&self, needed: u64) -> Result<Contents<'_>> {
+        self.check_holds(needed)?;
+        let bytes = if self.gzip {
+            gzip::open(self, needed)?
+        } else {
+            Bytes::File
+        };
+        Ok(Contents {
+            source: self,
+            bytes,
+        })
+    }
+
+    /// The whole file as it is, compressed or not.
+    pub(crate) fn raw(&self) -> Result<Buf<u8>> {
+        let len = usize::try_from(self.len)
+            .map_err(|_| Error::limit(&self.path, "the file is larger than memory can be"))?;
+        let mut buf = Buf::for_overwrite(len).map_err(|e| Error::core(&self.path, e))?;
+        buf.as_mut_slice()
+            .map_err(|e| Error::core(&self.path, e))?
+            .par_chunks_mut(BLOCK as usize)
+            .enumerate()
+            .try_for_each(|(i, chunk)| self.read_at(chunk, i as u64 * BLOCK))?;
+        Ok(buf)
+    }
+
+    fn inflated_start(&self) -> Result<Vec<u8>> {
+        let mut start = Vec::with_capacity(START);
+        io::Seek::rewind(&mut &self.file).map_err(|e| Error::io("read", &self.path, e))?;
+        let input = BufReader::with_capacity(4096, &self.file);
+        let outcome = GzDecoder::new(input)
+            .take(START as u64)
+            .read_to_end(&mut start);
+        match outcome {
+            // What was inflated before the damage still tells the format, which makes the better
+            // message: the voxels will not inflate either.
+            Err(error) if start.is_empty() => Err(gzip::damaged(&self.path, &error)),
+            _ => Ok(start),
+        }
+    }
+
+    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
+        read_exact_at(&self.file, out, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                Error::input(&self.path, "the file became shorter while it was read")
+                    .remedy("try again")
+            }
+            _ => Error::io("read", &self.path, error),
+        })
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, out, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !out.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, out, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => {
+                out = &mut out[n..];
+                offset += n as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where the contents of a file are.
+pub(crate) enum Bytes {
+    /// In the file, as they are.
+    File,
+    /// Inflated, in memory.
+    Memory(Buf<u8>),
+    /// Compressed, in memory, in blocks that inflate independently.
+    Blocks(gzip::Blocks),
+}
+
+/// The contents of a file, in ranges that many threads may ask for at once.
+pub(crate) struct Contents<'a> {
+    source: &'a Source,
+    bytes: Bytes,
+}
+
+/// What a thread keeps between the ranges it reads.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    bytes: Vec<u8>,
+    pub(crate) inflate: gzip::Scratch,
+}
+
+impl Contents<'_> {
+    /// The path, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// Where a range that starts at `at` had best end.
+    pub(crate) fn edge(&self, at: u64) -> u64 {
+        match &self.bytes {
+            Bytes::Blocks(blocks) => (at / blocks.block() + 1) * blocks.block(),
+            Bytes::File | Bytes::Memory(_) => at + BLOCK,
+        }
+    }
+
+    /// The same contents in a form in which any range, as often as needed, is cheap.
+    pub(crate) fn for_any_range(mut self) -> Result<Self> {
+        if let Bytes::Blocks(blocks) = &self.bytes {
+            self.bytes = Bytes::Memory(blocks.inflate_all(&self.source.path)?);
+        }
+        Ok(self)
+    }
+
+    /// Whether elements of `step` bytes from `start` on never cross an edge.
+    pub(crate) fn fits(&self, start: u64, step: u64) -> bool {
+        match &self.bytes {
+            Bytes::Blocks(blocks) => {
+                blocks.block().is_multiple_of(step) && start.is_multiple_of(step)
+            }
+            Bytes::File | Bytes::Memory(_) => true,
+        }
+    }
+
+    /// The bytes of a range, which must not cross an [`edge`](Self::edge).
+    pub(crate) fn view<'s>(
+        &'s self,
+        range: Range<u64>,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [u8]> {
+        if let Bytes::Memory(buf) = &self.bytes {
+            return self.slice(buf, &range);
+        }
+        let mut bytes = std::mem::take(&mut scratch.bytes);
+        bytes.resize((range.end - range.start) as usize, 0);
+        let outcome = self.read_into(range, &mut bytes, scratch);
+        scratch.bytes = bytes;
+        outcome.map(|()| scratch.bytes.as_slice())
+    }
+
+    /// Copies the bytes of a range, which must not cross an [`edge`](Self::edge).
+    pub(crate) fn read_into(
+        &self,
+        range: Range<u64>,
+        out: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        match &self.bytes {
+            Bytes::File => self.source.read_at(out, range.start),
+            Bytes::Memory(buf) => {
+                out.copy_from_slice(self.slice(buf, &range)?);
+                Ok(())
+            }
+            Bytes::Blocks(blocks) => {
+                blocks.read_into(range, out, &mut scratch.inflate, &self.source.path)
+            }
+        }
+    }
+
+    /// Checks what can only be checked when all has been read: the checksum of blocks.
+    pub(crate) fn finish(&self) -> Result<()> {
+        match &self.bytes {
+            Bytes::Blocks(blocks) => blocks.check_sum(&self.source.path),
+            Bytes::File | Bytes::Memory(_) => Ok(()),
+        }
+    }
+
+    fn slice<'b>(&self, buf: &'b Buf<u8>, range: &Range<u64>) -> Result<&'b [u8]> {
+        let range = range.start as usize..range.end as usize;
+        buf.as_slice()
+            .get(range)
+            .ok_or_else(|| Error::input(&self.source.path, "voxels are missing").remedy(COPY_AGAIN))
+    }
+}
