@@ -67,18 +67,35 @@ const CHECKS: &[Check] = &[
         name: "selective",
         what: "one modality builds alone",
         slow: false,
-        run: || {
-            cargo(&[
-                "build",
-                "-p",
-                "voxprep",
-                "--no-default-features",
-                "--features",
-                "ct",
-            ])
-        },
+        run: selective,
     },
 ];
+
+/// Builds the CLI with one modality, and looks at what it lists.
+fn selective() -> Result<()> {
+    let selection = ["--no-default-features", "--features", "ct"];
+    let mut list = process::cargo();
+    list.args(["run", "--quiet", "--package", "voxprep"])
+        .args(selection)
+        .args(["--", "list", "--json"]);
+    let listed: Vec<serde_json::Value> = serde_json::from_str(&process::read(&mut list)?)?;
+    let neutral = ["spatial", "intensity", "label", "filter", "subject"];
+    let prefix = |entry: &serde_json::Value| -> String {
+        let name = entry["name"].as_str().unwrap_or_default();
+        name.split('.').next().unwrap_or_default().to_owned()
+    };
+    let prefixes: Vec<String> = listed.iter().map(prefix).collect();
+    if let Some(foreign) = prefixes
+        .iter()
+        .find(|p| *p != "ct" && !neutral.contains(&p.as_str()))
+    {
+        bail!("a build for CT alone lists {foreign}.*");
+    }
+    if !prefixes.iter().any(|p| p == "ct") || !prefixes.iter().any(|p| p == "spatial") {
+        bail!("a build for CT alone lacks ct.* or spatial.*");
+    }
+    Ok(())
+}
 
 fn cargo(arguments: &[&str]) -> Result<()> {
     process::run(process::cargo().args(arguments))

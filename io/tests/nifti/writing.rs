@@ -41,9 +41,10 @@ fn another_reader_finds_the_same_header_and_voxels() {
             (header.dim, header.datatype, header.bitpix),
             ([3, 5, 6, 7, 1, 1, 1, 1], 4, 16)
         );
+        // the grid is sheared, which a quaternion cannot say
         assert_eq!(
             (header.qform_code, header.sform_code, header.vox_offset),
-            (1, 1, 352.0)
+            (0, 1, 352.0)
         );
         assert_eq!(
             (header.scl_slope, header.scl_inter, header.xyzt_units),
@@ -62,6 +63,25 @@ fn another_reader_finds_the_same_header_and_voxels() {
             theirs.get_i16(&[1, 2, 3]).unwrap(),
             values[1 + 5 * 2 + 30 * 3]
         );
+    }
+}
+
+#[test]
+fn the_quaternion_counts_where_it_says_the_same_as_the_matrix() {
+    use nifti::{NiftiObject as _, ReaderOptions};
+    let folder = Folder::new();
+    let turn = [[0.6, -0.8, 0.0], [0.8, 0.6, 0.0], [0.0, 0.0, 1.0]];
+    for (shear, code) in [(0.0, 1), (1e-6, 1), (0.01, 0)] {
+        let mut rows = turn;
+        rows[0][1] += shear;
+        let affine = Affine::from_parts(rows, [1.0, 2.0, 3.0]);
+        let geometry = Geometry::new([2, 3, 4], affine).unwrap();
+        let voxels = Voxels::new(1, [2, 3, 4], Buf::from(vec![0_u8; 24])).unwrap();
+        let path = folder.path("a.nii");
+        write(&path, &Volume::new(geometry, voxels).unwrap()).unwrap();
+        let object = ReaderOptions::new().read_file(&path).unwrap();
+        let header = object.header();
+        assert_eq!((header.qform_code, header.sform_code), (code, 1), "{shear}");
     }
 }
 

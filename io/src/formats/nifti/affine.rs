@@ -167,7 +167,13 @@ pub(super) struct Stored {
     pub(super) qfac: f32,
     /// Spacing, mm.
     pub(super) spacing: [f32; 3],
+    /// Whether the quaternion says the same as the sform: there is no shear.
+    pub(super) quaternion_holds: bool,
 }
+
+/// Direction cosines further than this from the nearest rotation are shear; ITK draws the line
+/// here too.
+const SHEAR: f64 = 1e-4;
 
 /// The sform, and the qform that is nearest to it: NIfTI's quaternion holds no shear.
 pub(super) fn stored(geometry: &Geometry) -> Stored {
@@ -186,6 +192,7 @@ pub(super) fn stored(geometry: &Geometry) -> Stored {
         (Some(u), Some(v_t)) => u * v_t,
         _ => Matrix3::identity(),
     };
+    let quaternion_holds = (unit - nearest).abs().max() <= SHEAR;
     let q = UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(nearest));
     // NIfTI leaves out the real part because it is never negative.
     let sign = if q.w < 0.0 { -1.0 } else { 1.0 };
@@ -194,5 +201,6 @@ pub(super) fn stored(geometry: &Geometry) -> Stored {
         quaternion: [q.i, q.j, q.k].map(|v| (sign * v) as f32),
         qfac,
         spacing: spacing.map(|v| v as f32),
+        quaternion_holds,
     }
 }

@@ -273,8 +273,9 @@ fn header(volume: &Volume, order: &Order) -> [u8; SINGLE as usize] {
     out.f32s(108, [SINGLE as f32, 1.0, 0.0]);
     // Millimetres, and seconds where there is time.
     out.put(123, &[if order.timed { 2 | 8 } else { 2 }]);
-    // qform_code and sform_code: scanner coordinates.
-    out.i16s(252, [1, 1]);
+    // qform_code and sform_code: scanner coordinates. A quaternion without its shear would put
+    // voxels elsewhere in programs that prefer it (ITK does); without a code they refuse the file.
+    out.i16s(252, [i16::from(geometry.quaternion_holds), 1]);
     out.f32s(256, geometry.quaternion);
     out.f32s(268, geometry.srow.map(|row| row[3]));
     out.f32s(280, geometry.srow.into_iter().flatten());
