@@ -81,7 +81,9 @@ fn step() -> impl Strategy<Value = String> {
 fn subject<T: Voxel>(size: [usize; 3]) -> Subject {
     let labels = |[x, y, z]: [usize; 3]| ((x / 2 + y / 2 + z) % 4) as f64;
     let labels: Volume = volume::<u8>(awkward(size), labels).into_labels().unwrap();
-    ct_subject::<T>(awkward(size)).with("lungs", labels).unwrap()
+    ct_subject::<T>(awkward(size))
+        .with("lungs", labels)
+        .unwrap()
 }
 
 /// The largest difference between two volumes of the same header, over the range of the second.
@@ -123,8 +125,17 @@ fn holds<T: Voxel>(steps: &str, size: [usize; 3]) -> Result<(), TestCaseError> {
         } else {
             // Integers may round the other way at a tie; single precision has 6e-8 of the range
             // of the values on the way, here at most some thousands.
-            let step = if T::IS_INTEGER && volume.voxels().element_type().is_integer() { 1.0 } else { 0.0 };
-            prop_assert!(worst <= step + 1e-6 * range.max(2000.0), "{} of {}", worst, range);
+            let step = if T::IS_INTEGER && volume.voxels().element_type().is_integer() {
+                1.0
+            } else {
+                0.0
+            };
+            prop_assert!(
+                worst <= step + 1e-6 * range.max(2000.0),
+                "{} of {}",
+                worst,
+                range
+            );
         }
     }
     Ok(())
@@ -157,8 +168,13 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
     let subject = || ct_subject::<i16>(awkward([70, 61, 33]));
     let plan = plan(SEVEN).unwrap();
     let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let result = pool.install(|| plan.run(subject(), &RunOptions::default())).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let result = pool
+            .install(|| plan.run(subject(), &RunOptions::default()))
+            .unwrap();
         result.volume("image").unwrap().voxels().bytes().to_vec()
     };
     let one = run(1);
@@ -175,7 +191,10 @@ fn crop_then_rotate_does_not_bring_back_what_was_cropped() {
     let grid = voxprep_core::geometry::Geometry::aligned([20, 20, 3], [1.0; 3], [0.0; 3]).unwrap();
     let ct = volume::<i16>(grid, |_| 40.0).with_unit(voxprep_core::volume::Unit::Hu);
     let subject = Subject::new("a").with("image", ct).unwrap();
-    let result = plan(steps).unwrap().run(subject, &RunOptions::default()).unwrap();
+    let result = plan(steps)
+        .unwrap()
+        .run(subject, &RunOptions::default())
+        .unwrap();
     let image = result.volume("image").unwrap();
     assert_eq!(image.voxels().get(0, [4, 4, 1]), Some(40.0));
     // the corners turned in from outside the crop: the scan has tissue there, the crop has air
@@ -192,8 +211,16 @@ fn rotate_after_window_fills_with_the_windowed_value_of_air() {
     let grid = voxprep_core::geometry::Geometry::aligned([9, 9, 1], [1.0; 3], [0.0; 3]).unwrap();
     let ct = volume::<i16>(grid, |_| 40.0).with_unit(voxprep_core::volume::Unit::Hu);
     let subject = Subject::new("a").with("image", ct).unwrap();
-    let result = plan(steps).unwrap().run(subject, &RunOptions::default()).unwrap();
-    let corner = result.volume("image").unwrap().voxels().get(0, [0, 0, 0]).unwrap();
+    let result = plan(steps)
+        .unwrap()
+        .run(subject, &RunOptions::default())
+        .unwrap();
+    let corner = result
+        .volume("image")
+        .unwrap()
+        .voxels()
+        .get(0, [0, 0, 0])
+        .unwrap();
     // (-1000 + 1400) / 1600
     assert!((corner - 0.25).abs() < 1e-6, "{corner}");
 }
@@ -218,13 +245,25 @@ fn a_landmark_off_every_axis_stays_with_its_point() {
         let labels = volume::<u8>(awkward(size), |i| f64::from(u8::from(i == marker)));
         let mut subject = Subject::new("a").with("image", image).unwrap();
         subject.add("label", labels.into_labels().unwrap()).unwrap();
-        let position = awkward(size).world_from_index().apply(marker.map(|i| i as f64));
-        subject.points.push(Point { name: "tip".into(), position });
+        let position = awkward(size)
+            .world_from_index()
+            .apply(marker.map(|i| i as f64));
+        subject.points.push(Point {
+            name: "tip".into(),
+            position,
+        });
         let low = position.map(|v| v - 1.0);
         let high = position.map(|v| v + 1.0);
-        subject.boxes.push(voxprep_core::subject::WorldBox { name: "box".into(), low, high });
+        subject.boxes.push(voxprep_core::subject::WorldBox {
+            name: "box".into(),
+            low,
+            high,
+        });
         let steps = format!("[sampling]\nantialias = \"off\"\nfill = 0\n[[step]]\n{step}");
-        let result = plan(&steps).unwrap().run(subject, &RunOptions::default()).unwrap();
+        let result = plan(&steps)
+            .unwrap()
+            .run(subject, &RunOptions::default())
+            .unwrap();
         let image = result.volume("image").unwrap();
         let [nx, ny, nz] = image.geometry().size();
         let (mut sum, mut weighted, mut labelled) = (0.0, [0.0; 3], Vec::new());
@@ -232,7 +271,10 @@ fn a_landmark_off_every_axis_stays_with_its_point() {
             for y in 0..ny {
                 for x in 0..nx {
                     let v = image.voxels().get(0, [x, y, z]).unwrap();
-                    let w = image.geometry().world_from_index().apply([x, y, z].map(|i| i as f64));
+                    let w = image
+                        .geometry()
+                        .world_from_index()
+                        .apply([x, y, z].map(|i| i as f64));
                     sum += v;
                     for i in 0..3 {
                         weighted[i] += v * w[i];
@@ -245,14 +287,23 @@ fn a_landmark_off_every_axis_stays_with_its_point() {
         }
         let tip = result.points[0].position;
         let centroid = weighted.map(|v| v / sum);
-        let away = |p: [f64; 3]| voxprep_core::kernels::affine::norm([0, 1, 2].map(|i| p[i] - tip[i]));
+        let away =
+            |p: [f64; 3]| voxprep_core::kernels::affine::norm([0, 1, 2].map(|i| p[i] - tip[i]));
         // G-05: half an output voxel; the coarsest axis of the awkward grid is 2.5 mm
         let half = image.geometry().spacing().into_iter().fold(0.0, f64::max) / 2.0;
-        assert!(away(centroid) < half, "{step}: the marker is {} mm from its point", away(centroid));
+        assert!(
+            away(centroid) < half,
+            "{step}: the marker is {} mm from its point",
+            away(centroid)
+        );
         // the labelled region is one input voxel, whose corners are 1.7 mm from its centre
         assert!(labelled.iter().all(|&w| away(w) < 2.0), "{step}");
-        assert!(!labelled.is_empty() || step.contains("rotate"), "{step}: the label is lost");
-        let inside = (0..3).all(|i| result.boxes[0].low[i] <= tip[i] && tip[i] <= result.boxes[0].high[i]);
+        assert!(
+            !labelled.is_empty() || step.contains("rotate"),
+            "{step}: the label is lost"
+        );
+        let inside =
+            (0..3).all(|i| result.boxes[0].low[i] <= tip[i] && tip[i] <= result.boxes[0].high[i]);
         assert!(inside, "{step}: the box left the point");
     }
 }

@@ -43,12 +43,15 @@ struct Additive {
 impl MapVoxel for Additive {
     fn apply(&self, channel: usize, start: usize, values: &mut [f32]) {
         let (mean, std) = (self.mean as f32, self.std as f32);
-        self.field.for_each_normal(channel, start, values, |v, z| v + (mean + std * z));
+        self.field
+            .for_each_normal(channel, start, values, |v, z| v + (mean + std * z));
     }
 
     fn apply_f64(&self, channel: usize, start: usize, values: &mut [f64]) {
         let (mean, std) = (self.mean, self.std);
-        self.field.for_each_normal(channel, start, values, |v, z| v + (mean + std * f64::from(z)));
+        self.field.for_each_normal(channel, start, values, |v, z| {
+            v + (mean + std * f64::from(z))
+        });
     }
 
     fn fill(&self, value: f64) -> f64 {

@@ -48,7 +48,11 @@ impl Spatial for Rotate {
             Axis::Random => {
                 let drawn = rng.below(3) as usize;
                 let flat: Vec<usize> = (0..3).filter(|&i| grid.size()[i] == 1).collect();
-                if let [across] = flat[..] { across } else { drawn }
+                if let [across] = flat[..] {
+                    across
+                } else {
+                    drawn
+                }
             }
         };
         let turn = rotation(grid.direction()[axis], angle).about(grid.centre());

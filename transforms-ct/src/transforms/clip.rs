@@ -65,14 +65,20 @@ impl Params for Clip {
             (Some(_), None, None) => Ok(()),
             (None, Some(low), Some(high)) if low.range().1 <= high.range().0 => Ok(()),
             (None, Some(_), Some(_)) => Err(Error::parameter("low can be above high").field("low")),
-            _ => Err(Error::parameter("give either `preset`, or `low` and `high`")),
+            _ => Err(Error::parameter(
+                "give either `preset`, or `low` and `high`",
+            )),
         }
     }
 }
 
 impl Pointwise for Clip {
     fn reads(&self) -> Reads {
-        if self.report { Reads::Voxels } else { Reads::Header }
+        if self.report {
+            Reads::Voxels
+        } else {
+            Reads::Header
+        }
     }
 
     fn needs(&self) -> Needs {
@@ -83,7 +89,11 @@ impl Pointwise for Clip {
         let (low, high) = match (self.preset, &self.low, &self.high) {
             (Some(preset), ..) => preset.bounds(),
             (None, Some(low), Some(high)) => (low.draw(rng), high.draw(rng)),
-            _ => return Err(Error::parameter("give either `preset`, or `low` and `high`")),
+            _ => {
+                return Err(Error::parameter(
+                    "give either `preset`, or `low` and `high`",
+                ));
+            }
         };
         if self.report {
             input.report_saturation("ct.clipped", low, high)?;
@@ -105,7 +115,13 @@ mod tests {
         let bounds = [SoftTissue, Full, Bone, Luna16, LungWide].map(ClipPreset::bounds);
         assert_eq!(
             bounds,
-            [(-200., 400.), (-1000., 1000.), (-200., 3000.), (-1200., 600.), (-1500., 600.)]
+            [
+                (-200., 400.),
+                (-1000., 1000.),
+                (-200., 3000.),
+                (-1200., 600.),
+                (-1500., 600.)
+            ]
         );
     }
 

@@ -135,7 +135,8 @@ impl Params for Window {
                 if presets.is_empty() {
                     return Err(Error::parameter("names no window").field("presets"));
                 }
-                let twice = |(i, p): (usize, &WindowPreset)| presets.iter().skip(i + 1).any(|q| q == p);
+                let twice =
+                    |(i, p): (usize, &WindowPreset)| presets.iter().skip(i + 1).any(|q| q == p);
                 if presets.iter().enumerate().any(twice) {
                     return Err(Error::parameter("names a window twice").field("presets"));
                 }
@@ -144,7 +145,9 @@ impl Params for Window {
         }
         if let Some([low, high]) = self.range {
             if self.mode == Mode::Center128 {
-                return Err(Error::parameter("mode \"center128\" is always 0 to 255").field("range"));
+                return Err(
+                    Error::parameter("mode \"center128\" is always 0 to 255").field("range")
+                );
             }
             if low == high {
                 return Err(Error::parameter(format!("both ends are {low}")).field("range"));
@@ -171,7 +174,15 @@ impl Window {
                 // a width of 1 is a step at the centre, which itself is still low
                 let centre = level - 0.5;
                 let [low, high] = range;
-                let step = move |v: f64| if v > centre { high } else if v <= centre { low } else { v };
+                let step = move |v: f64| {
+                    if v > centre {
+                        high
+                    } else if v <= centre {
+                        low
+                    } else {
+                        v
+                    }
+                };
                 let curve = Curve::map(step).output(Output::As(ElementType::F32));
                 (curve, [centre, centre])
             }
@@ -185,12 +196,19 @@ impl Window {
 }
 
 fn between(low: f64, high: f64, range: [f64; 2]) -> (Curve, [f64; 2]) {
-    (Curve::linear_between(low, high, range).clamp_to(range), [low, high])
+    (
+        Curve::linear_between(low, high, range).clamp_to(range),
+        [low, high],
+    )
 }
 
 impl Pointwise for Window {
     fn reads(&self) -> Reads {
-        if self.report { Reads::Voxels } else { Reads::Header }
+        if self.report {
+            Reads::Voxels
+        } else {
+            Reads::Header
+        }
     }
 
     fn needs(&self) -> Needs {
@@ -202,16 +220,18 @@ impl Pointwise for Window {
     }
 
     fn resolve(&self, input: &Input<'_>, rng: &mut Stream) -> Result<Curve> {
-        let windows: Vec<(String, (f64, f64))> = match (self.preset, &self.presets, &self.level, &self.width) {
-            (Some(preset), ..) => vec![(preset.name(), preset.level_and_width())],
-            (_, Some(presets), ..) => {
-                presets.iter().map(|p| (p.name(), p.level_and_width())).collect()
-            }
-            (_, _, Some(level), Some(width)) => {
-                vec![(String::new(), (level.draw(rng), width.draw(rng)))]
-            }
-            _ => return Err(Error::parameter(WHICH)),
-        };
+        let windows: Vec<(String, (f64, f64))> =
+            match (self.preset, &self.presets, &self.level, &self.width) {
+                (Some(preset), ..) => vec![(preset.name(), preset.level_and_width())],
+                (_, Some(presets), ..) => presets
+                    .iter()
+                    .map(|p| (p.name(), p.level_and_width()))
+                    .collect(),
+                (_, _, Some(level), Some(width)) => {
+                    vec![(String::new(), (level.draw(rng), width.draw(rng)))]
+                }
+                _ => return Err(Error::parameter(WHICH)),
+            };
         let mut curves = Vec::with_capacity(windows.len());
         for (name, (level, width)) in windows {
             let (curve, [low, high]) = self.curve(level, width);
@@ -254,14 +274,20 @@ mod tests {
 
     /// The form is in double precision; that both ends are met exactly in f32 is core's promise.
     fn assert_close(got: [f64; 3], expected: [f64; 3]) {
-        assert!(got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{got:?}");
+        assert!(
+            got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12),
+            "{got:?}"
+        );
     }
 
     /// CT-03, exact
     #[test]
     fn a_window_of_400_at_40_maps_its_ends_onto_0_and_1() {
         let (curve, _) = window(Mode::Exact, None).curve(40.0, 400.0);
-        assert_eq!(values(&curve, [-500.0, -160.0, 40.0, 240.0, 900.0]), [0.0, 0.0, 0.5, 1.0, 1.0]);
+        assert_eq!(
+            values(&curve, [-500.0, -160.0, 40.0, 240.0, 900.0]),
+            [0.0, 0.0, 0.5, 1.0, 1.0]
+        );
         let (curve, _) = window(Mode::Exact, Some([0.0, 255.0])).curve(40.0, 400.0);
         assert_close(values(&curve, [-160.0, 40.0, 240.0]), [0.0, 127.5, 255.0]);
     }
@@ -277,7 +303,13 @@ mod tests {
     #[test]
     fn the_dicom_mode_is_the_pseudo_code_of_the_standard() {
         let [ymin, ymax] = [0.0, 255.0];
-        for (c, w) in [(40.0, 400.0), (2048.0, 4096.0), (2048.0, 1.0), (0.0, 100.0), (0.0, 1.0)] {
+        for (c, w) in [
+            (40.0, 400.0),
+            (2048.0, 4096.0),
+            (2048.0, 1.0),
+            (0.0, 100.0),
+            (0.0, 1.0),
+        ] {
             let (curve, _) = window(Mode::Dicom, Some([ymin, ymax])).curve(c, w);
             for x in (-3000..3000).map(|x| f64::from(x) / 2.0) {
                 let expected = if x <= c - 0.5 - (w - 1.0) / 2.0 {
@@ -288,7 +320,10 @@ mod tests {
                     ((x - (c - 0.5)) / (w - 1.0) + 0.5) * (ymax - ymin) + ymin
                 };
                 let got = curve.form().value(x).unwrap();
-                assert!((got - expected).abs() < 1e-9, "{x} in {c}, {w}: {got}, not {expected}");
+                assert!(
+                    (got - expected).abs() < 1e-9,
+                    "{x} in {c}, {w}: {got}, not {expected}"
+                );
             }
         }
     }
@@ -310,18 +345,42 @@ mod tests {
             let (curve, bounds) = window(Mode::Exact, None).curve(level, width);
             assert_eq!(bounds, [low, high], "{preset:?}");
             let [a, b, c] = values(&curve, [low, level, high]);
-            assert!(a == 0.0 && (b - 0.5).abs() < 1e-12 && (c - 1.0).abs() < 1e-12, "{preset:?}");
+            assert!(
+                a == 0.0 && (b - 0.5).abs() < 1e-12 && (c - 1.0).abs() < 1e-12,
+                "{preset:?}"
+            );
         }
     }
 
     #[test]
     fn exactly_one_way_to_say_the_window_is_taken() {
         let lung = || Some(WindowPreset::Lung);
-        let both = Window { preset: lung(), ..window(Mode::Exact, None) };
-        let none = Window { level: None, width: None, ..window(Mode::Exact, None) };
-        let half = Window { width: None, ..window(Mode::Exact, None) };
-        let empty = Window { level: None, width: None, presets: Some(vec![]), ..window(Mode::Exact, None) };
-        for wrong in [both, none, half, empty, window(Mode::Center128, Some([0.0, 1.0]))] {
+        let both = Window {
+            preset: lung(),
+            ..window(Mode::Exact, None)
+        };
+        let none = Window {
+            level: None,
+            width: None,
+            ..window(Mode::Exact, None)
+        };
+        let half = Window {
+            width: None,
+            ..window(Mode::Exact, None)
+        };
+        let empty = Window {
+            level: None,
+            width: None,
+            presets: Some(vec![]),
+            ..window(Mode::Exact, None)
+        };
+        for wrong in [
+            both,
+            none,
+            half,
+            empty,
+            window(Mode::Center128, Some([0.0, 1.0])),
+        ] {
             assert!(wrong.check().is_err(), "{wrong:?}");
         }
         assert!(window(Mode::Exact, None).check().is_ok());

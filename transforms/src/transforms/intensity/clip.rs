@@ -47,7 +47,10 @@ mod tests {
     /// G-07
     #[test]
     fn low_above_high_is_refused() {
-        let clip = Clip { low: 5.0.into(), high: 4.0.into() };
+        let clip = Clip {
+            low: 5.0.into(),
+            high: 4.0.into(),
+        };
         assert!(clip.check().unwrap_err().to_string().contains("low"));
     }
 }

@@ -46,12 +46,16 @@ impl Params for Rescale {
             && low >= high
         {
             return Err(
-                Error::parameter(format!("({low}) is not below from_high ({high})")).field("from_low"),
+                Error::parameter(format!("({low}) is not below from_high ({high})"))
+                    .field("from_low"),
             );
         }
         if self.low >= self.high {
-            return Err(Error::parameter(format!("({}) is not below high ({})", self.low, self.high))
-                .field("low"));
+            return Err(Error::parameter(format!(
+                "({}) is not below high ({})",
+                self.low, self.high
+            ))
+            .field("low"));
         }
         Ok(())
     }
@@ -61,7 +65,11 @@ impl Rescale {
     fn curve(&self, low: f64, high: f64) -> Curve {
         let range = [self.low, self.high];
         let line = Curve::linear_between(low, high, range);
-        if self.clamp { line.clamp_to(range) } else { line }
+        if self.clamp {
+            line.clamp_to(range)
+        } else {
+            line
+        }
     }
 }
 
@@ -81,18 +89,24 @@ impl Pointwise for Rescale {
         if let (Some(low), Some(high)) = (self.from_low, self.from_high) {
             return Ok(self.curve(low, high));
         }
-        let curves = input.summaries(&Over::All, self.per)?.into_iter().map(|data| {
-            let low = self.from_low.unwrap_or(data.min);
-            let high = self.from_high.unwrap_or(data.max);
-            if low < high {
-                return self.curve(low, high);
-            }
-            input.report(Finding::warning(
-                "intensity.constant",
-                format!("the values span no range ({low} to {high}); all become {}", self.low),
-            ));
-            Curve::constant(self.low)
-        });
+        let curves = input
+            .summaries(&Over::All, self.per)?
+            .into_iter()
+            .map(|data| {
+                let low = self.from_low.unwrap_or(data.min);
+                let high = self.from_high.unwrap_or(data.max);
+                if low < high {
+                    return self.curve(low, high);
+                }
+                input.report(Finding::warning(
+                    "intensity.constant",
+                    format!(
+                        "the values span no range ({low} to {high}); all become {}",
+                        self.low
+                    ),
+                ));
+                Curve::constant(self.low)
+            });
         Ok(Curve::per_channel(curves.collect()))
     }
 }

@@ -70,9 +70,11 @@ impl Pointwise for Zscore {
         let mut curves = Vec::new();
         for data in input.summaries(&over, self.per)? {
             if data.count == 0 {
-                return Err(Error::input(format!("no voxel of '{}' is chosen", input.name()))
-                    .field("over")
-                    .remedy("choose others, e.g. over = \"all\""));
+                return Err(
+                    Error::input(format!("no voxel of '{}' is chosen", input.name()))
+                        .field("over")
+                        .remedy("choose others, e.g. over = \"all\""),
+                );
             }
             let std = data.variance.sqrt();
             let curve = if std > 0.0 {
@@ -80,14 +82,15 @@ impl Pointwise for Zscore {
             } else {
                 input.report(Finding::warning(
                     "intensity.constant",
-                    format!("the chosen voxels all have the value {}; all become 0", data.mean),
+                    format!(
+                        "the chosen voxels all have the value {}; all become 0",
+                        data.mean
+                    ),
                 ));
                 Curve::constant(0.0)
             };
             curves.push(match (&mask, self.outside) {
-                (Some(mask), Outside::Zero) => {
-                    curve.where_mask(mask.clone(), Curve::constant(0.0))
-                }
+                (Some(mask), Outside::Zero) => curve.where_mask(mask.clone(), Curve::constant(0.0)),
                 _ => curve,
             });
         }

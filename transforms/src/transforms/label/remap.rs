@@ -57,7 +57,10 @@ impl Remap {
 
 impl Pointwise for Remap {
     fn resolve(&self, input: &Input<'_>, _: &mut Stream) -> Result<Curve> {
-        let map = self.map.iter().map(|(&old, &new)| (i64::from(old), i64::from(new)));
+        let map = self
+            .map
+            .iter()
+            .map(|(&old, &new)| (i64::from(old), i64::from(new)));
         let table = Table {
             map: map.collect(),
             other: self.other.map(i64::from),
@@ -73,18 +76,33 @@ mod tests {
     use super::*;
 
     fn remap(map: &[(i32, i32)], other: Option<i32>) -> Remap {
-        Remap { map: map.iter().copied().collect(), other }
+        Remap {
+            map: map.iter().copied().collect(),
+            other,
+        }
     }
 
     #[test]
     fn the_type_grows_only_where_a_new_number_does_not_fit() {
         let u8 = ElementType::U8;
         assert_eq!(remap(&[(4, 3)], None).output(u8), Output::Keep);
-        assert_eq!(remap(&[(4, 300)], None).output(u8), Output::As(ElementType::I16));
-        assert_eq!(remap(&[(4, 40_000)], None).output(u8), Output::As(ElementType::U16));
+        assert_eq!(
+            remap(&[(4, 300)], None).output(u8),
+            Output::As(ElementType::I16)
+        );
+        assert_eq!(
+            remap(&[(4, 40_000)], None).output(u8),
+            Output::As(ElementType::U16)
+        );
         // kept labels may be negative
         let i16 = ElementType::I16;
-        assert_eq!(remap(&[(4, 40_000)], None).output(i16), Output::As(ElementType::I32));
-        assert_eq!(remap(&[(4, 40_000)], Some(0)).output(i16), Output::As(ElementType::U16));
+        assert_eq!(
+            remap(&[(4, 40_000)], None).output(i16),
+            Output::As(ElementType::I32)
+        );
+        assert_eq!(
+            remap(&[(4, 40_000)], Some(0)).output(i16),
+            Output::As(ElementType::U16)
+        );
     }
 }

@@ -40,7 +40,10 @@ impl Spatial for Crop {
                 .remedy("crop less, or pad first"));
             }
         }
-        Ok(Motion::window(self.start.map(i64::from), self.size.map(|n| n as usize)))
+        Ok(Motion::window(
+            self.start.map(i64::from),
+            self.size.map(|n| n as usize),
+        ))
     }
 }
 
@@ -54,7 +57,10 @@ mod tests {
     #[test]
     fn the_first_voxel_that_remains_keeps_its_place() {
         let own = Geometry::aligned([64; 3], [1.0, 2.0, 3.0], [5.0; 3]).unwrap();
-        let crop = Crop { start: [10, 0, 1], size: [32, 64, 32] };
+        let crop = Crop {
+            start: [10, 0, 1],
+            size: [32, 64, 32],
+        };
         let motion = Motion::window(crop.start.map(i64::from), [32, 64, 32]);
         let new = crop.grid(&motion, &own, &own).unwrap();
         assert_eq!(new.size(), [32, 64, 32]);
@@ -67,7 +73,10 @@ mod tests {
         let coarse = Geometry::aligned([5; 3], [2.0; 3], [0.5; 3]).unwrap();
         // reference voxels 2..8 cover -0.5 + 2 .. 7.5 mm; coarse centres there: 2.5, 4.5, 6.5
         let motion = Motion::window([2; 3], [6; 3]);
-        let crop = Crop { start: [2; 3], size: [6; 3] };
+        let crop = Crop {
+            start: [2; 3],
+            size: [6; 3],
+        };
         let new = crop.grid(&motion, &coarse, &reference).unwrap();
         assert_eq!((new.size(), new.origin()), ([3; 3], [2.5; 3]));
     }

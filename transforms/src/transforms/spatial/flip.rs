@@ -58,7 +58,9 @@ mod tests {
     #[test]
     fn a_reversed_axis_starts_where_it_ended() {
         let own = Geometry::aligned([4, 5, 6], [1.0, 2.0, 3.0], [0.0; 3]).unwrap();
-        let flip = Flip { axes: vec![Axis::Y] };
+        let flip = Flip {
+            axes: vec![Axis::Y],
+        };
         let new = flip.grid(&Motion::still(), &own, &own).unwrap();
         assert_eq!(new.origin(), [0.0, 8.0, 0.0]);
         assert_eq!(new.world_from_index().column(1), [0.0, -2.0, 0.0]);
@@ -67,6 +69,12 @@ mod tests {
     #[test]
     fn an_axis_is_named_once() {
         assert!(Flip { axes: vec![] }.check().is_err());
-        assert!(Flip { axes: vec![Axis::X, Axis::Z, Axis::X] }.check().is_err());
+        assert!(
+            Flip {
+                axes: vec![Axis::X, Axis::Z, Axis::X]
+            }
+            .check()
+            .is_err()
+        );
     }
 }

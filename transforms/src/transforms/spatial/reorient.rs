@@ -46,7 +46,9 @@ mod tests {
     #[test]
     fn the_first_voxel_of_ras_is_the_right_posterior_inferior_corner() {
         let lps = Geometry::aligned([4, 5, 6], [1.0, 2.0, 3.0], [10.0, 20.0, 30.0]).unwrap();
-        let reorient = Reorient { to: Orientation::RAS };
+        let reorient = Reorient {
+            to: Orientation::RAS,
+        };
         let ras = reorient.grid(&Motion::still(), &lps, &lps).unwrap();
         // LPS+ world: the leftmost, most posterior voxel has the largest x and y
         assert_eq!(ras.origin(), [13.0, 28.0, 30.0]);

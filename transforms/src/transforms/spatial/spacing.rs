@@ -37,7 +37,9 @@ mod tests {
 
     #[test]
     fn each_volume_keeps_its_own_field_of_view() {
-        let spacing = Spacing { spacing_mm: [1.0, 1.0, 1.0] };
+        let spacing = Spacing {
+            spacing_mm: [1.0, 1.0, 1.0],
+        };
         let ct = Geometry::aligned([10, 20, 8], [0.5, 1.0, 2.5], [0.0; 3]).unwrap();
         let pet = Geometry::aligned([4, 4, 4], [5.0; 3], [-50.0; 3]).unwrap();
         let grid = |own| spacing.grid(&Motion::still(), own, &ct).unwrap();
