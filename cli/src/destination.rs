@@ -156,6 +156,27 @@ impl Destination {
         Ok(())
     }
 
+    /// Refuses to write what goes beside the volumes over a file that is read.
+    pub(crate) fn check_reads<'a>(&self, reads: impl Iterator<Item = &'a Path>) -> Result<()> {
+        let mut written = vec![self.sidecar()];
+        if let Self::Folder(folder) = self {
+            written.extend(["points.csv", "report.json"].map(|name| folder.join(name)));
+        }
+        let written: Vec<PathBuf> = written
+            .iter()
+            .filter_map(|path| fs::canonicalize(path).ok())
+            .collect();
+        for read in reads {
+            if fs::canonicalize(read).is_ok_and(|path| written.contains(&path)) {
+                return Err(usage(format_args!(
+                    "the result would replace an input; write it elsewhere: {}",
+                    read.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses to write over an input.
     fn check_inputs(&self, inputs: &Inputs, names: &[&str]) -> Result<()> {
         for name in names {
@@ -203,6 +224,7 @@ impl Destination {
             fs::create_dir_all(folder)
                 .map_err(|source| Error::io("make the folder", folder, source))?;
         }
+        self.warn_of_leftovers(&names);
         // An old sidecar would mark a half-written set as complete.
         let marker = self.sidecar();
         match fs::remove_file(&marker) {
@@ -244,6 +266,34 @@ impl Destination {
         write_json(&marker, &sidecar(artefacts)?)?;
         files.push(marker);
         Ok(files)
+    }
+
+    /// Says which files of an earlier run in the same folder will not belong to the new set.
+    fn warn_of_leftovers(&self, names: &[&str]) {
+        let Self::Folder(folder) = self else {
+            return;
+        };
+        let old = fs::read_to_string(self.sidecar()).ok();
+        let old = old.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+        let outputs = old.as_ref().and_then(|old| old["outputs"].as_array());
+        for file in outputs
+            .into_iter()
+            .flatten()
+            .filter_map(|output| output["file"].as_str())
+        {
+            let written = names
+                .iter()
+                .any(|name| file_name(name).is_ok_and(|new| new == file));
+            if !written && folder.join(file).is_file() {
+                say(
+                    "warning",
+                    format_args!(
+                        "left from an earlier run, not part of this one: {}",
+                        folder.join(file).display()
+                    ),
+                );
+            }
+        }
     }
 
     fn sidecar(&self) -> PathBuf {

@@ -42,7 +42,11 @@ pub(crate) fn guard(program: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
 
 /// Makes Ctrl-C end the program with exit code 130.
 pub(crate) fn exit_when_interrupted() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| process::exit(INTERRUPTED)).context("cannot watch for Ctrl-C")
+    ctrlc::set_handler(|| {
+        voxprep_io::remove_unfinished();
+        process::exit(INTERRUPTED)
+    })
+    .context("cannot watch for Ctrl-C")
 }
 
 /// One line on stderr. Where stderr is closed, nobody is left to tell.

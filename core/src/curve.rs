@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::volume::Role;
 use crate::voxels::ElementType;
 
 /// What a pointwise step does to the values of one volume, and the type they have afterwards.
@@ -18,6 +19,7 @@ pub struct Curve {
 
 /// The element type after a curve. Rounding and saturation happen when a fused group ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Output {
     /// The type stays what it was.
     Keep,
@@ -37,6 +39,7 @@ impl Output {
 
 /// The forms a curve may have.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Form {
     /// `(v - from) scale + to`. NaN stays NaN.
     Linear {
@@ -88,6 +91,7 @@ pub enum Form {
 
 /// Where the inside form of a [`Form::Select`] applies.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Mask {
     /// Where a label volume of the subject, on the same grid, is not 0.
     Volume(String),
@@ -99,6 +103,7 @@ pub enum Mask {
 
 /// How a [`Form::Field`] combines a voxel with the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FieldOp {
     /// Value plus field.
     Add,
@@ -366,6 +371,32 @@ impl Curve {
 }
 
 impl Form {
+    /// The names and roles of the other volumes that this form looks at.
+    pub(crate) fn looks_at(&self) -> Vec<(&str, Role)> {
+        match self {
+            Self::Select {
+                mask,
+                inside,
+                outside,
+            } => {
+                let own = match mask {
+                    Mask::Volume(name) => Some((name.as_str(), Role::Label)),
+                    _ => None,
+                };
+                own.into_iter()
+                    .chain(inside.looks_at())
+                    .chain(outside.looks_at())
+                    .collect()
+            }
+            Self::Field { volume, .. } => vec![(volume, Role::Intensity)],
+            Self::Chain(forms) | Self::PerChannel(forms) => {
+                forms.iter().flat_map(Self::looks_at).collect()
+            }
+            Self::Fan(lanes) => lanes.iter().flat_map(|(_, form)| form.looks_at()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     fn channel_names(&self) -> Option<Vec<String>> {
         match self {
             Self::Fan(lanes) => Some(lanes.iter().map(|(name, _)| name.clone()).collect()),

@@ -63,6 +63,16 @@ impl Geometry {
                 "an axis of {n} voxels is longer than {MAX_AXIS}"
             )));
         }
+        if size
+            .iter()
+            .try_fold(8, |n: usize, &s| n.checked_mul(s))
+            .is_none()
+        {
+            return Err(
+                Error::limit(format!("{size:?} voxels are too many to address"))
+                    .remedy("use larger voxels, or a smaller field of view"),
+            );
+        }
         if !world_from_index.is_finite() {
             return Err(Error::input("the affine has entries that are not finite")
                 .remedy("mend the header of the file"));

@@ -3,15 +3,18 @@
 //! It shares the resolution of steps with the plan, and nothing else: no composed matrices, no
 //! folding, no tables, no kernels. Tests hold the fused execution against it.
 
+use std::cell::RefCell;
+
 use voxprep_kernels::Element;
 
 use crate::buf::Buf;
 use crate::curve::{FieldOp, Form, Mask};
 use crate::error::{Error, Result};
-use crate::pipeline::{Fill, Interpolation};
-use crate::plan::{Leg, Plan, RunOptions, Task};
+use crate::geometry::corners;
+use crate::pipeline::{Antialias, Fill, Interpolation};
+use crate::plan::{Bound, Leg, Plan, RunOptions, Task};
 use crate::subject::Subject;
-use crate::transform::mask_volume;
+use crate::transform::{Filter, Halo, Input};
 use crate::volume::{Role, Volume};
 use crate::voxels::Voxels;
 use crate::with_type;
@@ -24,10 +27,39 @@ pub fn run(plan: &Plan, subject: Subject, options: &RunOptions<'_>) -> Result<Su
     plan.run_with(subject, options, &execute)
 }
 
-fn execute(task: &Task, _: bool, subject: &mut Subject, plan: &Plan) -> Result<(Voxels, u64)> {
-    let source = subject
-        .volume(&task.source)
-        .ok_or_else(|| Error::input(format!("there is no volume '{}'", task.source)))?;
+/// How far a filter says that it looks, for the image of a subject.
+///
+/// # Errors
+/// Where there is no such volume.
+pub fn halo(filter: &dyn Filter, subject: &Subject, image: &str) -> Result<Halo> {
+    let headers: Vec<_> = subject
+        .volumes()
+        .map(|(n, v)| (n.to_owned(), v.header().clone()))
+        .collect();
+    let volume = subject
+        .volume(image)
+        .ok_or_else(|| Error::input(format!("there is no volume '{image}'")))?;
+    let findings = RefCell::default();
+    Ok(filter.halo(&Input {
+        name: image,
+        header: volume.header(),
+        headers: &headers,
+        reference: volume.geometry(),
+        subject: Some(subject),
+        findings: &findings,
+    }))
+}
+
+fn execute(task: &Task, bound: Bound, plan: &Plan) -> Result<(Voxels, u64)> {
+    let mut source = bound.source.clone();
+    let mut legs = task.legs.as_slice();
+    // Leading steps that only move whole voxels are copies, and what they cut is gone.
+    while let Some((leg, rest)) = legs.split_first() {
+        match copied(&source, leg, task)? {
+            Some(copy) if !rest.is_empty() => (source, legs) = (copy, rest),
+            _ => break,
+        }
+    }
     let [nx, ny, nz] = task.header.geometry.size();
     let channels = source.voxels().channels();
     let mut out: Vec<Vec<f64>> = Vec::new();
@@ -35,14 +67,20 @@ fn execute(task: &Task, _: bool, subject: &mut Subject, plan: &Plan) -> Result<(
         for y in 0..ny {
             for x in 0..nx {
                 let here: Vec<f64> = (0..channels)
-                    .map(|c| sample(task, source, plan, c, [x, y, z]))
+                    .map(|c| sample(task, legs, &source, plan, c, [x, y, z]))
                     .collect::<Result<_>>()?;
-                let at = (z * ny + y) * nx + x;
-                let values = task.curves.iter().try_fold(here, |values, curve| {
-                    eval(curve.form(), &values, at, [x, y, z], subject, task)
-                })?;
-                out.resize(values.len(), Vec::new());
-                for (channel, value) in out.iter_mut().zip(values) {
+                let voxel = Voxel {
+                    at: (z * ny + y) * nx + x,
+                    index: [x, y, z],
+                    bound: &bound,
+                };
+                let lanes: Vec<(usize, f64)> = here.into_iter().enumerate().collect();
+                let lanes = task
+                    .curves
+                    .iter()
+                    .try_fold(lanes, |lanes, curve| eval(curve.form(), lanes, &voxel))?;
+                out.resize(lanes.len(), Vec::new());
+                for (channel, (_, value)) in out.iter_mut().zip(lanes) {
                     channel.push(value);
                 }
             }
@@ -54,45 +92,91 @@ fn execute(task: &Task, _: bool, subject: &mut Subject, plan: &Plan) -> Result<(
         let stored: Vec<O> = values.into_iter().map(<O as Element>::from_f64).collect();
         Voxels::new(out.len(), [nx, ny, nz], Buf::from(stored))?
     });
-    Ok((
-        voxels,
-        if task.header.element_type.is_integer() {
-            0
-        } else {
-            nan
-        },
-    ))
+    Ok((voxels, nan))
+}
+
+/// What a step that moves whole voxels leaves of a volume; `None` where it is another step.
+fn copied(source: &Volume, leg: &Leg, task: &Task) -> Result<Option<Volume>> {
+    let map = source.geometry().index_from_world() * leg.grid.world_from_index();
+    let size = leg.grid.size();
+    let whole = |v: f64| (v - v.round()).abs() < 1e-4;
+    if !leg.map.is_identity() || !corners(size).all(|c| map.apply(c).into_iter().all(whole)) {
+        return Ok(None);
+    }
+    let steps = map.linear().into_iter().flatten();
+    if !steps
+        .into_iter()
+        .all(|v| [-1.0, 0.0, 1.0].contains(&v.round()) && (v - v.round()).abs() < 1e-4)
+    {
+        return Ok(None);
+    }
+    let mut values = Vec::new();
+    for c in 0..source.voxels().channels() {
+        for z in 0..size[2] {
+            for y in 0..size[1] {
+                for x in 0..size[0] {
+                    let from = map.apply([x, y, z].map(|i| i as f64)).map(|v| v.round());
+                    let inside = (0..3)
+                        .all(|i| from[i] >= 0.0 && from[i] < source.geometry().size()[i] as f64);
+                    let fill = task.fill.get(c).copied().unwrap_or_default();
+                    let there = source.voxels().get(c, from.map(|v| v as usize));
+                    values.push(there.filter(|_| inside).unwrap_or(fill));
+                }
+            }
+        }
+    }
+    let mut header = source.header().clone();
+    header.geometry = leg.grid.clone();
+    let channels = source.voxels().channels();
+    let voxels = with_type!(header.element_type, O => {
+        let stored: Vec<O> = values.into_iter().map(<O as Element>::from_f64).collect();
+        Voxels::new(channels, size, Buf::from(stored))?
+    });
+    Volume::with_header(header, voxels).map(Some)
 }
 
 /// The value of an output voxel before the curves.
-fn sample(task: &Task, source: &Volume, plan: &Plan, c: usize, out: [usize; 3]) -> Result<f64> {
+fn sample(
+    task: &Task,
+    legs: &[Leg],
+    source: &Volume,
+    plan: &Plan,
+    c: usize,
+    out: [usize; 3],
+) -> Result<f64> {
     let sampling = &plan.pipeline().sampling;
     let fill = task.fill.get(c).copied().unwrap_or_default();
-    let Some(Leg { grid, .. }) = task.legs.last() else {
+    let Some(Leg { grid, .. }) = legs.last() else {
         return Ok(source.voxels().get(c, out).unwrap_or(f64::NAN));
     };
+    if source.role() == Role::Intensity {
+        if sampling.intensity == Interpolation::Cubic {
+            return Err(Error::unsupported(
+                "the naive interpreter knows no cubic splines",
+            ));
+        }
+        if sampling.antialias != Antialias::Off {
+            return Err(Error::unsupported("the naive interpreter does not smooth"));
+        }
+    }
+    let edge = sampling.fill == Fill::Edge && source.role() == Role::Intensity;
     let mut world = grid.world_from_index().apply(out.map(|i| i as f64));
-    for (k, leg) in task.legs.iter().enumerate().rev() {
+    for (k, leg) in legs.iter().enumerate().rev() {
         world = leg.map.pull(world);
-        let before = match k.checked_sub(1).and_then(|k| task.legs.get(k)) {
+        let before = match k.checked_sub(1).and_then(|k| legs.get(k)) {
             Some(before) => &before.grid,
             None => source.geometry(),
         };
         let index = before.index_from_world().apply(world);
         // 1e-6 voxel forgives the rounding of the maps, as the kernels do
-        let inside = (0..3)
-            .all(|i| index[i] >= -0.5 - 1e-6 && index[i] <= before.size()[i] as f64 - 0.5 + 1e-6);
-        if !inside && sampling.fill != Fill::Edge {
+        let inside =
+            |i: usize| index[i] >= -0.5 - 1e-6 && index[i] <= before.size()[i] as f64 - 0.5 + 1e-6;
+        if !edge && !(0..3).all(inside) {
             return Ok(fill);
         }
     }
     let index = source.geometry().index_from_world().apply(world);
     let linear = source.role() == Role::Intensity && sampling.intensity != Interpolation::Nearest;
-    if source.role() == Role::Intensity && sampling.intensity == Interpolation::Cubic {
-        return Err(Error::unsupported(
-            "the naive interpreter knows no cubic splines",
-        ));
-    }
     let size = source.geometry().size();
     let value = |at: [i64; 3]| {
         let at = [0, 1, 2].map(|i| at[i].clamp(0, size[i] as i64 - 1) as usize);
@@ -126,77 +210,89 @@ fn sample(task: &Task, source: &Volume, plan: &Plan, c: usize, out: [usize; 3]) 
     Ok(sum)
 }
 
-/// The images of the channels of one voxel.
-fn eval(
-    form: &Form,
-    values: &[f64],
+/// A voxel that curves are evaluated at.
+struct Voxel<'a> {
     at: usize,
     index: [usize; 3],
-    subject: &Subject,
-    task: &Task,
-) -> Result<Vec<f64>> {
-    let other = |name: &str| -> Result<f64> {
-        let volume = mask_volume(subject, name, &task.header.geometry)?;
-        Ok(volume.voxels().get(0, index).unwrap_or(f64::NAN))
-    };
-    let again = |form: &Form, v: f64| eval(form, &[v], at, index, subject, task);
+    bound: &'a Bound,
+}
+
+impl Voxel<'_> {
+    fn of(&self, name: &str) -> Result<f64> {
+        Ok(self
+            .bound
+            .other(name)?
+            .get(0, self.index)
+            .unwrap_or(f64::NAN))
+    }
+}
+
+/// The images of the channels of one voxel, each with the channel number it had before a fan.
+fn eval(form: &Form, lanes: Vec<(usize, f64)>, voxel: &Voxel<'_>) -> Result<Vec<(usize, f64)>> {
     match form {
-        Form::Chain(forms) => forms.iter().try_fold(values.to_vec(), |v, form| {
-            eval(form, &v, at, index, subject, task)
-        }),
-        Form::PerChannel(forms) => {
-            let each = values.iter().zip(forms).map(|(&v, form)| again(form, v));
-            Ok(each.collect::<Result<Vec<_>>>()?.concat())
-        }
-        Form::Fan(lanes) => {
-            let each = values
-                .iter()
-                .flat_map(|&v| lanes.iter().map(move |(_, form)| (v, form)));
-            Ok(each
-                .map(|(v, form)| again(form, v))
-                .collect::<Result<Vec<_>>>()?
-                .concat())
-        }
-        Form::At(function) => Ok(values
+        Form::Chain(forms) => forms
             .iter()
-            .enumerate()
-            .map(|(channel, &v)| {
-                let mut value = [v];
-                function.apply_f64(channel, at, &mut value);
-                value[0]
-            })
-            .collect()),
+            .try_fold(lanes, |lanes, form| eval(form, lanes, voxel)),
+        Form::Fan(branches) => {
+            let mut out = Vec::new();
+            for (i, (_, v)) in lanes.into_iter().enumerate() {
+                for (_, form) in branches {
+                    out.push((i, one(form, i, v, voxel)?));
+                }
+            }
+            Ok(out
+                .into_iter()
+                .enumerate()
+                .map(|(i, (_, v))| (i, v))
+                .collect())
+        }
+        Form::PerChannel(forms) => {
+            let each = lanes.into_iter().zip(forms);
+            each.map(|((i, v), form)| Ok((i, one(form, i, v, voxel)?)))
+                .collect()
+        }
+        _ => lanes
+            .into_iter()
+            .map(|(i, v)| Ok((i, one(form, i, v, voxel)?)))
+            .collect(),
+    }
+}
+
+/// The image of one value under a form that makes one value of one.
+fn one(form: &Form, channel: usize, v: f64, voxel: &Voxel<'_>) -> Result<f64> {
+    Ok(match form {
+        Form::Chain(forms) => {
+            return forms
+                .iter()
+                .try_fold(v, |v, form| one(form, channel, v, voxel));
+        }
+        Form::At(function) => {
+            let mut value = [v];
+            function.apply_f64(channel, voxel.at, &mut value);
+            value[0]
+        }
         Form::Field { volume, op } => {
-            let field = other(volume)?;
-            let combine = |v: &f64| match op {
+            let field = voxel.of(volume)?;
+            match op {
                 FieldOp::Add => v + field,
                 FieldOp::Multiply => v * field,
                 FieldOp::Divide => v / field,
-            };
-            Ok(values.iter().map(combine).collect())
+            }
         }
         Form::Select {
             mask,
             inside,
             outside,
         } => {
-            let mut images = Vec::new();
-            for &v in values {
-                let holds = match mask {
-                    Mask::Volume(name) => other(name)? != 0.0,
-                    Mask::NonZero => v != 0.0,
-                    Mask::Above(bound) => v > *bound,
-                };
-                images.extend(again(if holds { inside } else { outside }, v)?);
-            }
-            Ok(images)
+            let holds = match mask {
+                Mask::Volume(name) => voxel.of(name)? != 0.0,
+                Mask::NonZero => v != 0.0,
+                Mask::Above(bound) => v > *bound,
+            };
+            return one(if holds { inside } else { outside }, channel, v, voxel);
         }
-        _ => values
-            .iter()
-            .map(|&v| {
-                form.value(v)
-                    .ok_or_else(|| Error::plugin("a form without a value"))
-            })
-            .collect(),
-    }
+        _ => form
+            .value(v)
+            .ok_or_else(|| Error::plugin("a form without a value"))?,
+    })
 }

@@ -39,10 +39,7 @@ impl Param {
             Self::Fixed(value) => *value,
             Self::Drawn(Distribution::Uniform([low, high])) => rng.uniform(*low, *high),
             Self::Drawn(Distribution::Normal([mean, std])) => rng.normal(*mean, *std),
-            Self::Drawn(Distribution::Choice(values)) => {
-                let index = rng.below(u32::try_from(values.len()).unwrap_or(u32::MAX));
-                values.get(index as usize).copied().unwrap_or_default()
-            }
+            Self::Drawn(Distribution::Choice(values)) => rng.choice(values),
         }
     }
 

@@ -69,6 +69,7 @@ impl Default for Sampling {
 /// Interpolation of measured values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Interpolation {
     /// The nearest voxel.
     Nearest,
@@ -81,6 +82,7 @@ pub enum Interpolation {
 /// Interpolation of label maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum LabelInterpolation {
     /// The label of the nearest voxel.
     Nearest,
@@ -89,6 +91,7 @@ pub enum LabelInterpolation {
 /// Whether images are smoothed before an axis shrinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Antialias {
     /// Along every axis that shrinks by 2 or more.
     Auto,
@@ -101,6 +104,7 @@ pub enum Antialias {
 /// What measured values become outside the field of view.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Fill {
     /// HU -1000, MRI 0, otherwise the input's minimum.
     Auto,
@@ -210,7 +214,7 @@ impl Pipeline {
     /// # Errors
     /// [`Error::Parameter`] naming line or field.
     pub fn from_toml(text: &str) -> Result<Self> {
-        let value: Value = toml::from_str(text).map_err(|error| {
+        let table: toml::Table = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| {
                 let before = text.get(..span.start).unwrap_or(text);
                 format!("line {}", before.matches('\n').count() + 1)
@@ -221,7 +225,9 @@ impl Pipeline {
                 None => reason,
             }
         })?;
-        Self::from_value(value)
+        let table = toml::Value::Table(table);
+        check_finite(&table, "")?;
+        Self::from_value(serde_json::to_value(table).map_err(|e| Error::parameter(e.to_string()))?)
     }
 
     /// Reads a pipeline from JSON.
@@ -263,6 +269,24 @@ impl Pipeline {
             steps,
             output: file.output,
         })
+    }
+}
+
+/// JSON has no NaN and no infinity: they would silently become "not given".
+fn check_finite(value: &toml::Value, path: &str) -> Result<()> {
+    match value {
+        toml::Value::Float(v) if !v.is_finite() => {
+            Err(Error::parameter(format!("must be finite, got {v}")).field(path))
+        }
+        toml::Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, item)| check_finite(item, &format!("{path}[{i}]"))),
+        toml::Value::Table(fields) => fields.iter().try_for_each(|(name, field)| {
+            let dot = if path.is_empty() { "" } else { "." };
+            check_finite(field, &format!("{path}{dot}{name}"))
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -313,6 +337,12 @@ impl Step {
                         .remedy("give every step its own id"),
                 ));
             }
+            Some(id) if !is_id(&id) => {
+                return Err(within(
+                    Error::parameter(format!("'{id}' is no id"))
+                        .remedy("use letters, digits, '-', '_', '.' and '#'"),
+                ));
+            }
             Some(id) => id,
             None => (1..)
                 .map(|n| {
@@ -325,21 +355,32 @@ impl Step {
                 .find(|id| !taken(id))
                 .unwrap_or_else(|| name.clone()),
         };
-        let p: f64 = take(&mut fields, "p").map_err(within)?.unwrap_or(1.0);
+        let in_step = |error: Error| error.in_step(&id, &name);
+        let p: f64 = take(&mut fields, "p").map_err(in_step)?.unwrap_or(1.0);
+        let on = take(&mut fields, "on").map_err(|error| {
+            in_step(error).remedy("give a list of names, e.g. on = [\"image\"]")
+        })?;
+        let to = take(&mut fields, "as").map_err(in_step)?;
         if !(0.0..=1.0).contains(&p) {
             return Err(Error::parameter(format!("must be in [0, 1], got {p}"))
                 .field("p")
                 .in_step(&id, &name));
         }
         Ok(Self {
-            on: take(&mut fields, "on").map_err(within)?,
-            to: take(&mut fields, "as").map_err(within)?,
+            on,
+            to,
             p,
             id,
             name,
             params: fields,
         })
     }
+}
+
+/// Ids name files and key random streams: nothing in them may mean something else there.
+fn is_id(id: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.#".contains(c);
+    id.starts_with(|c: char| c.is_ascii_alphanumeric()) && id.chars().all(allowed)
 }
 
 fn take<T: serde::de::DeserializeOwned>(
@@ -397,6 +438,16 @@ mod tests {
         assert!(error("version = 1\n[[step]]\nlow = 1").contains("step 1: has no `use`"));
         assert!(error("version = 1\n[[step]]\nuse = \"a\"\np = 2").contains("[0, 1]"));
         assert!(error("version = 1\n= 3").contains("line 2"));
+        let nan = "version = 1\n[[step]]\nuse = \"a\"\nlow = [0, nan]";
+        assert!(
+            error(nan).contains("step[0].low[1]: must be finite"),
+            "{}",
+            error(nan)
+        );
+        for id in ["", "../x", "a/b", "a=b", ".a"] {
+            let text = format!("version = 1\n[[step]]\nuse = \"a\"\nid = \"{id}\"");
+            assert!(error(&text).contains("is no id"), "{id}");
+        }
         let twice =
             "version = 1\n[[step]]\nuse = \"a\"\nid = \"i\"\n[[step]]\nuse = \"b\"\nid = \"i\"";
         assert!(error(twice).contains("used twice"));

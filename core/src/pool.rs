@@ -93,9 +93,9 @@ impl Mapping {
         // The system grants more than it has and kills the process later; refuse before.
         if let Some(memory) = machine_memory().filter(|&memory| capacity > memory) {
             return Err(Error::limit(format!(
-                "a block of {} MiB is more than this machine's memory of {} MiB",
-                capacity >> 20,
-                memory >> 20
+                "a volume of {:.0} GiB is more than this machine's memory of {:.0} GiB",
+                capacity as f64 / 1_073_741_824.0,
+                memory as f64 / 1_073_741_824.0
             ))
             .remedy("use larger voxels, or a smaller field of view"));
         }

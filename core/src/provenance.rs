@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::plan::{Plan, Record};
+use crate::finding::Finding;
+use crate::plan::{Plan, Record, RunOptions};
 use crate::subject::Subject;
 use crate::volume::{Header, Volume};
 
@@ -21,10 +22,13 @@ pub struct Sidecar {
     pub sidecar: u32,
     /// The voxprep that made the outputs.
     pub voxprep: String,
-    /// A keyed hash of the subject's id, or the id itself where that was asked for.
+    /// A hash of the subject's id, or the id itself where that was asked for. It keys the random
+    /// draws, so that a renamed input gives the same bytes again.
     pub subject: String,
     /// The pass over the data set.
     pub epoch: u64,
+    /// Whether neighbouring steps ran as one.
+    pub fuse: bool,
     /// The resolved pipeline: every parameter stated.
     pub pipeline: Value,
     /// BLAKE3 of the pipeline in canonical JSON.
@@ -33,6 +37,8 @@ pub struct Sidecar {
     pub inputs: Vec<Artefact>,
     /// What was done, with what was drawn.
     pub steps: Vec<Record>,
+    /// What steps noticed.
+    pub findings: Vec<Finding>,
     /// The outputs.
     pub outputs: Vec<Artefact>,
 }
@@ -71,7 +77,7 @@ impl Sidecar {
     /// Where the pipeline cannot be written as JSON.
     pub fn new(
         plan: &Plan,
-        epoch: u64,
+        options: &RunOptions<'_>,
         subject: &Subject,
         inputs: Vec<Artefact>,
         outputs: Vec<Artefact>,
@@ -81,12 +87,14 @@ impl Sidecar {
         Ok(Self {
             sidecar: VERSION,
             voxprep: env!("CARGO_PKG_VERSION").to_owned(),
-            subject: hash_id(subject.id(), plan.pipeline().seed),
-            epoch,
+            subject: pseudonym(subject.id()),
+            epoch: options.epoch,
+            fuse: options.fuse,
             pipeline_hash: hash_json(&pipeline),
             pipeline,
             inputs,
             steps: subject.history.clone(),
+            findings: subject.findings.clone(),
             outputs,
         })
     }
@@ -131,11 +139,13 @@ fn canonical(value: &Value) -> Value {
     }
 }
 
-/// A keyed hash of a subject's id: stable within a data set and seed, not the id.
-fn hash_id(id: &str, seed: u64) -> String {
-    let key = blake3::derive_key("voxprep 2026 subject id", &seed.to_le_bytes());
+/// What stands for a subject's id in a sidecar: 128 bits of a hash that only voxprep's sidecars
+/// use. It hides the id from the eye, not from someone who guesses ids and compares: whoever needs
+/// that gives subjects ids of their own.
+pub fn pseudonym(id: &str) -> String {
+    let key = blake3::derive_key("voxprep sidecar subject id", &[]);
     let hash = blake3::keyed_hash(&key, id.as_bytes()).to_hex();
-    hash.get(..16).unwrap_or_default().to_owned()
+    hash.get(..32).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

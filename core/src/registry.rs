@@ -58,7 +58,7 @@ impl Entry {
             build: Arc::new(|params| {
                 let transform: T = serde_path_to_error::deserialize(params).map_err(|error| {
                     let path = error.path().to_string();
-                    let reason = Error::parameter(error.into_inner().to_string());
+                    let reason = wrong_value(&error.into_inner().to_string());
                     if path == "." {
                         reason
                     } else {
@@ -109,6 +109,23 @@ impl Entry {
         schema::check(&self.schema, params)
             .and_then(|()| (self.build)(params))
             .map_err(|error| error.in_transform(&self.name))
+    }
+}
+
+/// serde's words, with the most similar value where it lists those it knows.
+fn wrong_value(message: &str) -> Error {
+    let error = Error::parameter(message);
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(given) = quoted
+        .next()
+        .filter(|_| message.starts_with("unknown variant"))
+    else {
+        return error;
+    };
+    match schema::nearest(given, quoted) {
+        Some(near) => Error::parameter(format!("there is no '{given}'"))
+            .remedy(format!("did you mean '{near}'?")),
+        None => error,
     }
 }
 

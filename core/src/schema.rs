@@ -81,9 +81,31 @@ fn check_value(schema: &Value, given: &Value, path: &str) -> Result<()> {
             };
             match properties.get(name) {
                 Some(property) => check_value(property, value, &inner)?,
-                None => return Err(unknown(name, properties.keys()).field(inner)),
+                None => match schema.get("additionalProperties") {
+                    Some(property) if property.is_object() => check_value(property, value, &inner)?,
+                    _ => return Err(unknown(name, properties.keys()).field(inner)),
+                },
             }
         }
+    } else if let (Some(property), Some(fields)) = (
+        schema.get("additionalProperties").filter(|p| p.is_object()),
+        given.as_object(),
+    ) {
+        for (name, value) in fields {
+            check_value(property, value, &format!("{path}.{name}"))?;
+        }
+    }
+    if let (Some(item), Some(items)) = (schema.get("items"), given.as_array()) {
+        for (i, value) in items.iter().enumerate() {
+            check_value(item, value, &format!("{path}[{i}]"))?;
+        }
+    }
+    // An optional field is "the form, or null"; among several forms only serde can choose.
+    if let Some(forms) = schema.get("anyOf").and_then(Value::as_array)
+        && let [form] = forms.iter().filter(|f| !is_null(f)).collect::<Vec<_>>()[..]
+        && !given.is_null()
+    {
+        check_value(form, given, path)?;
     }
     Ok(())
 }
@@ -288,6 +310,24 @@ mod tests {
                 .unwrap_err()
                 .contains("spacing_mm[1]")
         );
+    }
+
+    #[test]
+    fn bounds_inside_lists_tables_and_options_count_too() {
+        let width = json!({ "properties": { "width": { "x-bounds": "(0, inf)" } } });
+        let schema = json!({ "properties": {
+            "windows": { "type": "array", "items": width },
+            "named": { "type": "object", "additionalProperties": width },
+            "other": { "anyOf": [width, { "type": "null" }] },
+        }});
+        let error = |given| check(&schema, &given).unwrap_err().to_string();
+        assert!(
+            error(json!({"windows": [{"width": 1}, {"width": -5}]}))
+                .starts_with("windows[1].width")
+        );
+        assert!(error(json!({"named": {"a": {"width": 0}}})).starts_with("named.a.width"));
+        assert!(error(json!({"other": {"width": -5}})).starts_with("other.width"));
+        assert!(check(&schema, &json!({"other": null})).is_ok());
     }
 
     #[test]

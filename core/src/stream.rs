@@ -100,6 +100,14 @@ impl Stream {
         value
     }
 
+    /// One of some numbers, each alike; the number is recorded. 0 where there are none.
+    pub fn choice(&mut self, values: &[f64]) -> f64 {
+        let index = self.below(u32::try_from(values.len()).unwrap_or(u32::MAX));
+        self.drawn.pop();
+        let value = values.get(index as usize).copied().unwrap_or_default();
+        self.record(value)
+    }
+
     /// Whether an event of probability `p` happens; recorded as 1 or 0.
     pub fn happens(&mut self, p: f64) -> bool {
         let happens = self.unit() < p;

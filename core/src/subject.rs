@@ -99,14 +99,7 @@ impl Subject {
     /// [`Error::Input`] where the name is taken or empty.
     pub fn add(&mut self, name: impl Into<String>, volume: Volume) -> Result<()> {
         let name = name.into();
-        if !can_name_a_volume(&name) {
-            return Err(Error::input(format!("'{name}' cannot name a volume"))
-                .remedy("use letters, digits, '-' and '_'"));
-        }
-        if self.volume(&name).is_some() {
-            return Err(Error::input(format!("the name '{name}' is used twice"))
-                .remedy("give every volume its own name"));
-        }
+        self.check_new(&name)?;
         self.volumes.push((name, volume));
         Ok(())
     }
@@ -140,6 +133,36 @@ impl Subject {
         Some(self.volumes.remove(position).1)
     }
 
+    /// Gives a volume another name; the reference keeps being the reference.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the new name is taken or cannot name a volume.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<()> {
+        if from == to {
+            return Ok(());
+        }
+        self.check_new(to)?;
+        if let Some((name, _)) = self.volumes.iter_mut().find(|(n, _)| n == from) {
+            *name = to.to_owned();
+        }
+        if self.reference.as_deref() == Some(from) {
+            self.reference = Some(to.to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_new(&self, name: &str) -> Result<()> {
+        if !can_name_a_volume(name) {
+            return Err(Error::input(format!("'{name}' cannot name a volume"))
+                .remedy("use letters, digits, '-' and '_'"));
+        }
+        if self.volume(name).is_some() {
+            return Err(Error::input(format!("the name '{name}' is used twice"))
+                .remedy("give every volume its own name"));
+        }
+        Ok(())
+    }
+
     /// The volume of that name.
     pub fn volume(&self, name: &str) -> Option<&Volume> {
         self.volumes.iter().find(|(n, _)| n == name).map(|(_, v)| v)
@@ -165,6 +188,11 @@ impl Subject {
         }
         self.reference = Some(name.to_owned());
         Ok(())
+    }
+
+    /// The name the reference was given, if it was given one.
+    pub(crate) fn named_reference(&self) -> Option<&str> {
+        self.reference.as_deref()
     }
 
     /// The reference volume and its name: the one named, else the first image, else the first.

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::finding::Finding;
 use crate::geometry::Geometry;
 use crate::stream::Stream;
-use crate::subject::Subject;
-use crate::volume::{Header, Unit, Volume};
+use crate::subject::{Point, Subject, WorldBox};
+use crate::volume::{Header, Role, Unit, Volume};
 use crate::voxels::{ElementType, VoxelsView, VoxelsViewMut, channel};
 use crate::world_map::WorldMap;
 
@@ -60,6 +60,7 @@ pub enum Reads {
 
 /// What the values must be measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Needs {
     /// Anything.
     Anything,
@@ -184,10 +185,23 @@ impl Motion {
             }
         }
         // A centre on the face of the window belongs to it; 1e-6 voxel forgives rounding.
-        let first = low.map(|v| (v - 1e-6).ceil() as i64);
-        let last = high.map(|v| (v + 1e-6).floor() as i64);
-        let size = [0, 1, 2].map(|i| usize::try_from(last[i] - first[i] + 1).unwrap_or(0).max(1));
-        own.window(first, size)
+        let mut first = low.map(|v| (v - 1e-6).ceil() as i64);
+        let mut last = high.map(|v| (v + 1e-6).floor() as i64);
+        let full = reference.size();
+        let crops =
+            (0..3).all(|i| start[i] >= 0 && start[i] as u64 + size[i] as u64 <= full[i] as u64);
+        if crops {
+            // What only cuts away from the reference adds nothing to another volume.
+            first = first.map(|v| v.max(0));
+            last = [0, 1, 2].map(|i| last[i].min(own.size()[i] as i64 - 1));
+        }
+        if (0..3).any(|i| last[i] < first[i]) {
+            return Err(
+                Error::input("a volume on another grid lies wholly outside the box")
+                    .remedy("name the volumes to cut in `on`"),
+            );
+        }
+        own.window(first, [0, 1, 2].map(|i| (last[i] - first[i] + 1) as usize))
     }
 }
 
@@ -215,6 +229,7 @@ pub trait Filter: Send + Sync {
 
 /// How far the result of a filter looks beyond a voxel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Halo {
     /// This many voxels along x, y, z.
     Voxels([usize; 3]),
@@ -224,6 +239,11 @@ pub enum Halo {
 
 /// A step over several volumes at once. Runs alone.
 pub trait Joint: Send + Sync {
+    /// What the values of the volumes it is on must be measured in.
+    fn needs(&self) -> Needs {
+        Needs::Anything
+    }
+
     /// Edits the subject.
     ///
     /// # Errors
@@ -365,6 +385,12 @@ impl<'a> Input<'a> {
         })
     }
 
+    /// The error of a step whose statistics infinity would spoil.
+    pub fn infinite(&self) -> Error {
+        Error::input(format!("'{}' has infinite values", self.name))
+            .remedy("limit them first, e.g. with intensity.clip")
+    }
+
     /// Notes something for the report.
     pub fn report(&self, finding: Finding) {
         self.findings.borrow_mut().push(finding.about(self.name));
@@ -376,7 +402,7 @@ impl<'a> Input<'a> {
             Over::NonZero => use_it(&Select::NonZero),
             Over::Above(bound) => use_it(&Select::Above(*bound)),
             Over::Mask(name) => {
-                let mask = mask_volume(self.materialised()?, name, self.geometry())?;
+                let mask = other_volume(self.materialised()?, name, Role::Label, self.geometry())?;
                 dispatch!(VoxelsView, mask.voxels().view(), v => {
                     let flags = channel(&v, 0).mapv(|label| u8::from(label.to_f64() != 0.0));
                     use_it(&Select::Mask(flags.view()))
@@ -418,6 +444,7 @@ fn merged(a: Summary, b: Summary) -> Summary {
     schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Per {
     /// Each channel has its own.
     #[default]
@@ -428,6 +455,7 @@ pub enum Per {
 
 /// Over which voxels a statistic runs.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Over {
     /// All.
     All,
@@ -439,20 +467,30 @@ pub enum Over {
     Mask(String),
 }
 
-/// The label volume of that name, if it is on the given grid.
-pub(crate) fn mask_volume<'a>(
+/// Another volume that a step names, if it has the role and is on the grid that the step needs.
+pub(crate) fn other_volume<'a>(
     subject: &'a Subject,
     name: &str,
+    role: Role,
     grid: &Geometry,
 ) -> Result<&'a Volume> {
     let volume = subject.volume(name).ok_or_else(|| {
         let names: Vec<&str> = subject.names().collect();
-        Error::input(format!("there is no volume '{name}'"))
+        Error::parameter(format!("there is no volume '{name}'"))
             .remedy(format!("the subject has: {}", names.join(", ")))
     })?;
+    if volume.role() != role {
+        let (is, needed) = match role {
+            Role::Label => ("an image", "a label map"),
+            Role::Intensity => ("a label map", "an image"),
+        };
+        return Err(Error::parameter(format!(
+            "'{name}' is {is}, and {needed} is needed"
+        )));
+    }
     if !volume.geometry().is_close(grid, 1e-3) {
         return Err(Error::input(format!("'{name}' is on another grid"))
-            .remedy("bring both onto one grid first"));
+            .remedy("give it on the grid of the image"));
     }
     Ok(volume)
 }
@@ -525,6 +563,25 @@ impl SubjectEdit<'_> {
         self.subject
             .remove(name)
             .ok_or_else(|| Error::input(format!("there is no volume '{name}'")))
+    }
+
+    /// Gives a volume another name.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no volume of that name, or the new one is taken.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<()> {
+        self.exists(from)?;
+        self.subject.rename(from, to)
+    }
+
+    /// The points, LPS+ mm.
+    pub fn points_mut(&mut self) -> &mut Vec<Point> {
+        &mut self.subject.points
+    }
+
+    /// The boxes, LPS+ mm.
+    pub fn boxes_mut(&mut self) -> &mut Vec<WorldBox> {
+        &mut self.subject.boxes
     }
 
     /// Notes something for the report.

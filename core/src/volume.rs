@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::voxels::{ElementType, Voxels};
+use crate::voxels::{ElementType, Voxels, VoxelsViewMut};
 
 /// Whether voxels are measured values or names of structures. It decides interpolation and which
 /// transforms act.
@@ -24,6 +24,7 @@ pub enum Role {
 /// What the values are measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Unit {
     /// Nothing says.
     Unknown,
@@ -48,6 +49,7 @@ impl fmt::Display for Unit {
 
 /// The kind of scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub enum Modality {
     /// Computed tomography.
     #[serde(rename = "CT", alias = "ct")]
@@ -89,6 +91,7 @@ impl std::str::FromStr for Modality {
 /// What an axis beyond x, y, z means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum AxisKind {
     /// Points in time; the step is in seconds.
     Time,
@@ -275,9 +278,12 @@ impl Volume {
         &self.voxels
     }
 
-    /// The voxels, for writing. Their size and type stay.
-    pub fn voxels_mut(&mut self) -> &mut Voxels {
-        &mut self.voxels
+    /// The voxels, for writing; their size and type stay.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] where shared voxels must be copied and there is no memory.
+    pub fn voxels_mut(&mut self) -> Result<VoxelsViewMut<'_>> {
+        self.voxels.view_mut()
     }
 
     /// Measured values or labels.

@@ -18,6 +18,7 @@ pub struct WorldMap {
 /// One part of a [`WorldMap`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MapPart {
     /// An affine map, invertible by construction.
     Affine(Invertible),
@@ -67,11 +68,11 @@ impl WorldMap {
     /// [`Error::Parameter`] where the motion cannot be undone.
     pub fn affine(out_from_in: Affine) -> Result<Self> {
         let in_from_out = out_from_in.inverse().ok_or_else(singular)?;
+        // The one direction is always the inverse of the other, so that a map that was written
+        // and read back is the same to the last bit.
+        let map = Invertible::try_from(*in_from_out.rows())?;
         Ok(Self {
-            parts: vec![MapPart::Affine(Invertible {
-                in_from_out,
-                out_from_in,
-            })],
+            parts: vec![MapPart::Affine(map)],
         })
     }
 
@@ -127,7 +128,10 @@ mod tests {
         let point = [3.0, -7.0, 11.0];
         let back = map.pull(map.push(point).unwrap());
         assert!((0..3).all(|i| (back[i] - point[i]).abs() < 1e-12));
-        assert_eq!(map.push(point), Some(motion.apply(point)));
+        let pushed = map.push(point).unwrap();
+        assert!((0..3).all(|i| (pushed[i] - motion.apply(point)[i]).abs() < 1e-12));
+        let written = serde_json::to_string(&map).unwrap();
+        assert_eq!(serde_json::from_str::<WorldMap>(&written).unwrap(), map);
     }
 
     #[test]

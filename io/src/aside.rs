@@ -1,9 +1,11 @@
 //! Writing aside and renaming, so that a file is there whole or as it was before.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use crate::error::{Error, Result};
 
@@ -14,7 +16,8 @@ const NAME_KEPT: usize = 128;
 /// Writes a file aside and renames it over the target, so that readers see all of it or none.
 ///
 /// The temporary file `.NAME.voxprep-tmp-XXXXXX` is in the target's folder. On an error it is
-/// removed and the target stays as it was; a killed process may leave it behind. A symbolic link
+/// removed and the target stays as it was; a killed process may leave it behind, and one that is
+/// interrupted calls [`remove_unfinished`]. A symbolic link
 /// is followed, not replaced. Nothing is flushed to the disk itself: after a power failure the
 /// file may be the old one, as with any ordinary write.
 ///
@@ -40,10 +43,47 @@ pub fn write_aside(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>)
         // tempfile's own message repeats the path.
         Error::io("write into the folder", folder, plain(source))
     })?;
+    let _unfinished = Unfinished::new(file.path());
     write(file.as_file_mut()).map_err(|source| Error::io("write", path, source))?;
     file.persist(&target)
         .map_err(|error| Error::io("rename the finished file to", path, error.error))?;
     Ok(())
+}
+
+/// The files being written now.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Remembers a temporary file for as long as it lives.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn new(path: &Path) -> Self {
+        if let Ok(mut files) = UNFINISHED.lock() {
+            files.insert(path.to_owned());
+        }
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Ok(mut files) = UNFINISHED.lock() {
+            files.remove(&self.0);
+        }
+    }
+}
+
+/// Removes the temporary files of all writes that are under way: for a program that is about to
+/// end before they are done.
+pub fn remove_unfinished() {
+    for path in UNFINISHED
+        .lock()
+        .into_iter()
+        .flat_map(|mut files| std::mem::take(&mut *files))
+    {
+        // Whoever ends the program has no use for an error here.
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// Writes a text as [`write_aside`] does.

@@ -29,7 +29,7 @@ use std::path::Path;
 
 use voxprep_core::volume::{Header, Volume};
 
-pub use crate::aside::{survive_file_size_limit, write_aside, write_text_aside};
+pub use crate::aside::{remove_unfinished, survive_file_size_limit, write_aside, write_text_aside};
 pub use crate::error::{Error, Fault, Result};
 
 /// How to read.

@@ -32,21 +32,29 @@ dispatched! {
 }
 
 dispatched! {
-    /// Stores values as voxels, integers rounded half to even and saturated; says how many of
-    /// the stored voxels are NaN. Both have the same length.
+    /// Stores values as voxels, integers rounded half to even and saturated, NaN as 0; says how
+    /// many of the values are NaN. Both have the same length.
     pub fn store[F: Float, O: Element](values: &[F], voxels: &mut [O]) -> u64 {
         for (out, v) in voxels.iter_mut().zip(values) {
             *out = v.to_element();
         }
-        if O::IS_INTEGER {
-            return 0;
-        }
-        // counted in 32 bits, which runs of this size do not overflow and which vectorise
-        voxels
-            .chunks(1 << 16)
-            .map(|run| u64::from(run.iter().map(is_nan).sum::<u32>()))
-            .sum()
+        count(values)
     }
+}
+
+dispatched! {
+    /// How many voxels are NaN.
+    pub fn count_nan[T: Element](voxels: &[T]) -> u64 {
+        count(voxels)
+    }
+}
+
+/// Counted in 32 bits, which runs of this size do not overflow and which vectorise.
+#[inline(always)]
+fn count<T: Element>(values: &[T]) -> u64 {
+    let runs = values.chunks(1 << 16);
+    runs.map(|run| u64::from(run.iter().map(is_nan).sum::<u32>()))
+        .sum()
 }
 
 /// 1 for NaN, which alone differs from itself, else 0.
@@ -85,7 +93,7 @@ mod tests {
                 line(&mut values, 3.25, 0.37, -11.0);
                 clamp(&mut values, -9000.0, 20_000.0);
                 let mut integers = vec![0_i16; values.len()];
-                assert_eq!(store(&values, &mut integers), 0);
+                assert_eq!(store(&values, &mut integers), 1);
                 let mut back = vec![0.0_f32; values.len()];
                 widen(&integers, &mut back);
                 let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
@@ -100,7 +108,7 @@ mod tests {
     fn stored_integers_are_rounded_half_to_even_and_saturate() {
         let mut out = [0_u8; 6];
         let nan = store(&[0.5_f32, 1.5, 2.5, -3.0, 1e9, f32::NAN], &mut out);
-        assert_eq!((out, nan), ([0, 2, 2, 0, 255, 0], 0));
+        assert_eq!((out, nan), ([0, 2, 2, 0, 255, 0], 1));
         // 1.4999999999 is not a tie, though its nearest single-precision number is
         let mut out = [0_u8; 1];
         store(&[1.499_999_999_9_f64], &mut out);

@@ -123,7 +123,7 @@ impl Run {
         let subject = plan.run(subject, &options)?;
         bar.writing();
         let sidecar = |outputs| {
-            let mut sidecar = Sidecar::new(&plan, options.epoch, &subject, artefacts, outputs)?;
+            let mut sidecar = Sidecar::new(&plan, &options, &subject, artefacts, outputs)?;
             if self.keep_identifiers {
                 sidecar.subject = id.to_owned();
             }
@@ -169,6 +169,13 @@ impl Run {
         }
         let explanation = plan.explain_for(id, &headers, !self.no_fuse)?;
         destination.check_plan(plan, &explanation, &headers, inputs)?;
+        let points = self.points.iter().map(|given| given.path.as_path());
+        let pipeline = std::iter::once(self.pipeline.as_path());
+        destination.check_reads(
+            points
+                .chain(pipeline)
+                .chain(inputs.paths().map(PathBuf::as_path)),
+        )?;
         destination.check_writable()
     }
 

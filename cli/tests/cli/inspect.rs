@@ -39,7 +39,7 @@ fn explain_shows_what_runs_as_one_and_what_each_volume_becomes() {
         "explain ct-lung scan.nii.gz --label lungs=mask.nii.gz --modality CT --json",
     );
     // 5 x 4 x 3 voxels of 0.5 x 1 x 2 mm; 2.5 is rounded to even.
-    let image = json!({"name": "image", "size": [2, 4, 6], "spacing_mm": [1.0, 1.0, 1.0], "type": "f32", "channels": 1});
+    let image = json!({"name": "image", "size": [2, 4, 6], "spacing_mm": [1.0, 1.0, 1.0], "role": "intensity", "type": "f32", "channels": 1});
     assert_eq!(plan["stages"][2]["volumes"][0], image);
     assert_eq!(plan["stages"][2]["volumes"][1]["type"], "u8");
 

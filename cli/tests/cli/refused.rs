@@ -334,7 +334,7 @@ fn a_step_in_hounsfield_units_on_values_that_are_none() {
     refused(
         &case,
         "run p.toml scan.nii.gz --modality CT -o out",
-        SUBJECT,
+        USAGE,
         &["'ct.clip'", "already normalised"],
     );
     case.image("bright.nii.gz", vec![100_u8; 60]);

@@ -187,8 +187,14 @@ fn a_name_that_ends_in_a_slash_is_a_folder() {
         ["report.json", "t1.nii.gz", "voxprep.json"]
     );
     // Once it is there, it is what it is.
-    case.voxprep("run p.toml scan.nii.gz -o out.nii").quiet();
+    let answer = case.voxprep("run p.toml scan.nii.gz -o out.nii");
     assert!(case.path("out.nii/image.nii.gz").exists());
+    // What stays from the first run is not touched, but said.
+    let said = "left from an earlier run, not part of this one: out.nii/t1.nii.gz\n";
+    assert_eq!(
+        (answer.code, answer.stderr),
+        (Some(0), format!("warning: {said}"))
+    );
 }
 
 #[test]

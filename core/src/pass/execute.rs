@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use voxprep_kernels::pointwise;
+use voxprep_kernels::{Float, pointwise};
 
 use crate::buf::Buf;
 use crate::error::Result;
@@ -28,6 +28,17 @@ pub(crate) fn execute(
         return Ok((voxels, nan));
     }
     with_type!(input, T => with_type!(output, O => into_new::<T, O>(program, &voxels)))
+}
+
+/// How many values are not a number.
+pub(crate) fn count_nan(voxels: &Voxels) -> u64 {
+    if voxels.element_type().is_integer() {
+        return 0;
+    }
+    with_type!(voxels.element_type(), T => {
+        let values = voxels.values::<T>().unwrap_or_default();
+        values.par_chunks(TASK).map(pointwise::count_nan).sum()
+    })
 }
 
 fn in_place<T: Voxel>(program: &Program, voxels: &mut Voxels) -> Result<u64>
@@ -85,7 +96,8 @@ fn per_channel(voxels: &Voxels) -> usize {
 /// The image of every value of an input type, by rank.
 struct Tabulated<O> {
     images: Vec<O>,
-    has_nan: bool,
+    /// Whether the value of each rank has no image; empty where all have.
+    nan: Vec<bool>,
 }
 
 /// One lane, ready to run: computed, or looked up where a table is cheaper.
@@ -117,8 +129,12 @@ where
         let mut values: Vec<T::Float> = levels.collect();
         run(&lane.ops, 0, &mut values);
         let mut images = vec![O::default(); values.len()];
+        let nan = values.iter().map(|v| v.is_nan()).collect();
         let has_nan = pointwise::store(&values, &mut images) > 0;
-        Tabulated { images, has_nan }
+        Tabulated {
+            images,
+            nan: if has_nan { nan } else { Vec::new() },
+        }
     }
 
     fn run(&self, start: usize, input: &[T], out: &mut [O]) -> u64 {
@@ -127,7 +143,7 @@ where
             for (out, v) in out.iter_mut().zip(input) {
                 let rank = v.rank() as usize;
                 *out = table.images.get(rank).copied().unwrap_or_default();
-                nan += u64::from(table.has_nan && out.to_f64().is_nan());
+                nan += u64::from(table.nan.get(rank).copied().unwrap_or(false));
             }
             return nan;
         }

@@ -10,6 +10,11 @@ use crate::voxels::{Voxel, Voxels};
 
 /// A type that pointwise operations compute in: f32 for u8, i16, u16, f32; f64 for i32, f64.
 pub(crate) trait Compute: Float + Voxel {
+    /// The relative error of one rounding.
+    const ROUNDING: f64;
+    /// Roundings to begin with: in f64 the place where a line meets an end is itself rounded.
+    const LEAST: u8;
+
     fn map(function: &dyn MapValue, values: &mut [Self]);
     fn map_voxel(function: &dyn MapVoxel, channel: usize, start: usize, values: &mut [Self]);
     /// The value of this type nearest to a number, on the side away from zero.
@@ -17,6 +22,9 @@ pub(crate) trait Compute: Float + Voxel {
 }
 
 impl Compute for f32 {
+    const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+    const LEAST: u8 = 0;
+
     fn map(function: &dyn MapValue, values: &mut [Self]) {
         function.apply(values);
     }
@@ -36,6 +44,9 @@ impl Compute for f32 {
 }
 
 impl Compute for f64 {
+    const ROUNDING: f64 = f64::EPSILON;
+    const LEAST: u8 = 1;
+
     fn map(function: &dyn MapValue, values: &mut [Self]) {
         function.apply_f64(values);
     }
@@ -310,10 +321,7 @@ impl Op {
     fn run<F: Compute>(&self, start: usize, values: &mut [F]) {
         match self {
             Self::Linear { from, scale, to } => {
-                // Rounded away from zero, so that a clamp that follows meets its end exactly: the
-                // upper end of a window is 1, not the number below it.
-                let scale = F::away_from_zero(*scale);
-                let [from, to] = [*from, *to].map(F::from_f64);
+                let [from, scale, to] = [*from, *scale, *to].map(F::from_f64);
                 pointwise::line(values, from, scale, to);
             }
             Self::Clamp { low, high } => {
@@ -379,9 +387,37 @@ impl Op {
 
 /// Runs operations over the values of the voxels `start ..` of a channel.
 pub(crate) fn run<F: Compute>(ops: &[Op], start: usize, values: &mut [F]) {
-    for op in ops {
-        op.run(start, values);
+    let mut rest = ops;
+    while let [op, after @ ..] = rest {
+        match (op, after.first()) {
+            (Op::Linear { from, scale, to }, Some(Op::Clamp { low, high })) => {
+                let slope = steep_enough::<F>([*from, *scale, *to], [*low, *high]);
+                pointwise::line(values, F::from_f64(*from), slope, F::from_f64(*to));
+            }
+            _ => op.run(start, values),
+        }
+        rest = after;
     }
+}
+
+/// The slope of a line, steeper by as many roundings as it takes to reach the ends of the clamp
+/// that follows where the exact line does: the upper end of a window is 1, not the number below.
+fn steep_enough<F: Compute>([from, scale, to]: [f64; 3], ends: [f64; 2]) -> F {
+    let steeper =
+        |roundings: u8| F::away_from_zero(scale * (1.0 + f64::from(roundings) * F::ROUNDING));
+    let falls_short = |slope: F| {
+        ends.into_iter().any(|end| {
+            let mut image = [F::from_f64(from + (end - to) / scale)];
+            pointwise::line(&mut image, F::from_f64(from), slope, F::from_f64(to));
+            let (image, end, to) = (image[0], F::from_f64(end), F::from_f64(to));
+            (end > to && image < end) || (end < to && image > end)
+        })
+    };
+    // A line reaches its end after three roundings: of the difference, the slope, the product.
+    let enough = (F::LEAST..4)
+        .map(steeper)
+        .find(|&slope| scale == 0.0 || !falls_short(slope));
+    enough.unwrap_or_else(|| steeper(4))
 }
 
 /// Combines each value with that of the first channel of another volume.

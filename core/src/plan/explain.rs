@@ -5,11 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::resolve::{State, resolve};
-use super::{Plan, StageKind, stages};
-use crate::error::{Error, Result};
-use crate::stream::hash_name;
-use crate::transform::Needs;
-use crate::volume::{Header, Role, Unit};
+use super::run::subject_key;
+use super::{Active, Plan, StageKind, stages};
+use crate::error::Result;
+use crate::volume::{Header, Role};
 use crate::voxels::ElementType;
 
 /// What a plan does, stage by stage.
@@ -21,6 +20,9 @@ pub struct Explanation {
     pub resamples: usize,
     /// How many stages read and write every voxel once, without interpolating.
     pub passes: usize,
+    /// The steps that this subject's draws leave out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
 }
 
 /// One stage.
@@ -59,13 +61,17 @@ pub struct VolumeState {
 impl Plan {
     /// Explains the plan as if every step ran.
     pub fn explain(&self, fuse: bool) -> Explanation {
-        let steps = self.all();
+        self.explain_steps(&self.all(), fuse)
+    }
+
+    fn explain_steps(&self, steps: &[Active<'_>], fuse: bool) -> Explanation {
         let mut explanation = Explanation {
             stages: vec![StageInfo::plain("read")],
             resamples: 0,
             passes: 0,
+            skipped: Vec::new(),
         };
-        for stage in stages(&steps, fuse) {
+        for stage in stages(steps, fuse, self.pipeline.sampling.fill) {
             let kind = match stage.kind {
                 StageKind::Resample => "resample",
                 StageKind::Pass => "pass",
@@ -92,8 +98,8 @@ impl Plan {
         explanation
     }
 
-    /// Explains the plan for a subject with these headers, as far as headers tell: up to the
-    /// first step that must see voxels.
+    /// Explains what the plan will do for a subject with these headers, as far as headers tell: up
+    /// to the first step that must see voxels. Steps that the subject's draws leave out are named.
     ///
     /// # Errors
     /// Where a step does not fit the headers.
@@ -103,47 +109,18 @@ impl Plan {
         headers: &[(String, Header)],
         fuse: bool,
     ) -> Result<Explanation> {
-        let mut explanation = self.explain(fuse);
-        let reference = &self.pipeline.input.reference;
-        if let Some(name) = reference
-            .as_ref()
-            .filter(|r| !headers.iter().any(|(n, _)| n == *r))
-        {
-            return Err(
-                Error::parameter(format!("there is no volume '{name}'")).field("input.reference")
-            );
-        }
-        let mut state = State {
-            headers: headers.to_vec(),
-            reference: self.pipeline.input.reference.clone(),
-            ..State::default()
-        };
-        let hu_is_asked = self
-            .active(hash_name(subject), 0)
-            .iter()
-            .any(|s| s.needs() == Needs::Hu);
-        for (name, header) in &mut state.headers {
-            if let (Some(modality), Role::Intensity) = (self.pipeline.input.modality, header.role) {
-                header.set_modality(modality);
-            }
-            // Whether the values look like HU, only the voxels can tell.
-            if hu_is_asked && header.unit == Unit::Unknown && header.modality.is_none() {
-                header.unit = Unit::Hu;
-            }
-            state
-                .fills
-                .insert(name.clone(), vec![0.0; header.channels.len()]);
-        }
+        let steps = self.active(subject_key(subject), 0);
+        let mut explanation = self.explain_steps(&steps, fuse);
+        let runs = |id: &str| steps.iter().any(|step| step.id() == id);
+        let ids = self.steps.iter().map(|planned| &planned.step.id);
+        explanation.skipped = ids.filter(|id| !runs(id)).cloned().collect();
+        let mut state = self.begin_headers(headers)?;
         if let Some(read) = explanation.stages.first_mut() {
             read.volumes = states(&state);
         }
-        let steps = self.all();
-        for (stage, info) in stages(&steps, fuse)
-            .iter()
-            .zip(explanation.stages.iter_mut().skip(1))
-        {
-            let seen = matches!(stage.kind, StageKind::Filter | StageKind::Joint) || stage.barrier;
-            if seen {
+        let stages = stages(&steps, fuse, self.pipeline.sampling.fill);
+        for (stage, info) in stages.iter().zip(explanation.stages.iter_mut().skip(1)) {
+            if stage.barrier || matches!(stage.kind, StageKind::Filter | StageKind::Joint) {
                 break;
             }
             resolve(&steps, stage, &mut state, None)?;

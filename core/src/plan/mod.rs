@@ -5,6 +5,7 @@
 //! The fused result is the meaning: what the composed map gives, evaluated voxel by voxel
 //! ([`crate::naive`] is that definition, slow and plain).
 
+mod begin;
 mod explain;
 mod record;
 mod resample;
@@ -13,15 +14,16 @@ mod run;
 mod stage;
 
 pub use explain::{Explanation, StageInfo, VolumeState};
-pub use record::Record;
+pub use record::{Record, Written};
 pub use run::{Progress, RunOptions};
 
 pub(crate) use resolve::{Leg, Task};
+pub(crate) use run::Bound;
 pub(crate) use stage::{Stage, StageKind, stages};
 
 use crate::error::{Error, Result};
 use crate::pipeline::{Pipeline, Step};
-use crate::registry::Registry;
+use crate::registry::{Registry, kind_name};
 use crate::stream::{Seed, Stream};
 use crate::subject::can_name_a_volume;
 use crate::transform::{Kind, Needs, Reads, Transform};
@@ -53,11 +55,24 @@ impl Plan {
             let entry = registry.get(&step.name).map_err(place)?;
             let params = serde_json::Value::Object(step.params.clone());
             let transform = entry.build(&params).map_err(place)?;
+            if kind_name(&transform.kind()) != entry.kind {
+                return Err(place(Error::plugin(format!(
+                    "is registered as {}, and is {}",
+                    entry.kind,
+                    kind_name(&transform.kind())
+                ))));
+            }
             if step.on.as_ref().is_some_and(Vec::is_empty) {
                 return Err(place(
                     Error::parameter("names no volume")
                         .field("on")
                         .remedy("leave it out for all"),
+                ));
+            }
+            let twice = |on: &Vec<String>| (1..on.len()).find(|&i| on[..i].contains(&on[i]));
+            if let Some(i) = step.on.as_ref().and_then(twice) {
+                return Err(place(
+                    Error::parameter("names a volume twice").field(format!("on[{i}]")),
                 ));
             }
             if let Some(to) = step.to.as_ref().filter(|to| !can_name_a_volume(to)) {
@@ -164,7 +179,8 @@ impl Active<'_> {
         match self.kind() {
             Kind::Pointwise(p) => p.needs(),
             Kind::Filter(f) => f.needs(),
-            Kind::Spatial(_) | Kind::Joint(_) => Needs::Anything,
+            Kind::Joint(j) => j.needs(),
+            Kind::Spatial(_) => Needs::Anything,
         }
     }
 

@@ -19,9 +19,31 @@ pub struct Record {
     /// What happened to the world, from output to input, if anything did.
     #[serde(default, skip_serializing_if = "WorldMap::is_identity")]
     pub map: WorldMap,
-    /// The volumes whose grid the step changed, with the grid before.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub grids_before: Vec<(String, Geometry)>,
     /// The volumes it wrote.
-    pub volumes: Vec<String>,
+    pub volumes: Vec<Written>,
+}
+
+/// A volume that a step wrote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    /// The volume it was made from; its own name where it was changed in place.
+    pub from: String,
+    /// Its name.
+    pub to: String,
+    /// The grid before, where the step changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid_before: Option<Geometry>,
+}
+
+impl Record {
+    /// A record of a step that moved nothing.
+    pub(crate) fn new(step: &str, name: &str, drawn: Vec<f64>) -> Self {
+        Self {
+            step: step.to_owned(),
+            name: name.to_owned(),
+            drawn,
+            map: WorldMap::identity(),
+            volumes: Vec::new(),
+        }
+    }
 }

@@ -2,61 +2,51 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ndarray::{ArrayView3, ArrayViewMut3};
+use ndarray::{ArrayView3, ArrayView4, ArrayViewMut3, s};
 use voxprep_kernels::Element;
 use voxprep_kernels::affine::Affine;
 use voxprep_kernels::gaussian;
 use voxprep_kernels::pointwise;
 use voxprep_kernels::resample::{
-    Boundary, Order, RowSink, Sampling as KernelSampling, Slab, ValidityBox, antialias_sigma,
-    copy_index_exact, index_exact, needed_boxes, resample, shrink_factors, slabs,
+    Boundary, IndexExact, Order, RowSink, Sampling as KernelSampling, Slab, ValidityBox,
+    antialias_sigma, copy_index_exact, index_exact, needed_boxes, resample, shrink_factors, slabs,
 };
 
 use super::{Leg, Task};
 use crate::buf::Buf;
 use crate::error::{Error, Result};
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, corners};
+use crate::pass::execute::count_nan;
 use crate::pass::program::{Compute, Lane, Program, run};
 use crate::pipeline::{Antialias, Fill, Interpolation, Sampling};
 use crate::volume::{Role, Volume};
-use crate::voxels::{Voxel, Voxels, channel};
+use crate::voxels::{Voxel, Voxels, channel, count};
 use crate::{dispatch, with_type};
 
 /// Gaussian kernels end at this many standard deviations.
 const TRUNCATE: f64 = 4.0;
 
-/// Runs the legs of a task and then its program; says how many results are NaN.
+/// Runs the legs of a task and then its program; says how many values that are not a number went
+/// into it.
 pub(crate) fn execute(
     task: &Task,
     source: &Volume,
     sampling: &Sampling,
     program: &Program,
 ) -> Result<(Voxels, u64)> {
-    let composed = Composed::new(source.geometry(), &task.legs)?;
-    if sampling.fill == Fill::Edge && !composed.boxes.is_empty() && task.legs.len() > 1 {
-        return leg_by_leg(task, source, sampling, program);
-    }
+    let part = remaining(source.geometry(), &task.legs)?;
+    let composed = Composed::new(&part.grid, &task.legs, part.legs)?;
     let output = task.header.element_type;
     let exact = index_exact(&composed.source_from_out, composed.size);
+    let edge = sampling.fill == Fill::Edge && source.role() == Role::Intensity;
     if let Some(map) = &exact
         && program.is_identity()
         && output == source.voxels().element_type()
-        && sampling.fill != Fill::Edge
+        && !edge
     {
-        let identity =
-            map.source_from_out() == Affine::IDENTITY && composed.size == source.geometry().size();
-        if identity && composed.boxes.is_empty() {
-            return Ok((source.voxels().clone(), 0));
-        }
-        let copied = dispatch!(VoxelsView, source.voxels().view(), view => {
-            let mut out = Buf::for_overwrite(view.shape()[0] * count(composed.size))?;
-            for (c, part) in channels_mut(&mut out, composed.size)?.enumerate() {
-                let fill = Element::from_f64(fill_of(task, c));
-                copy_index_exact(channel(&view, c), map, &composed.boxes, fill, part);
-            }
-            Voxels::new(view.shape()[0], composed.size, out)?
-        });
-        return Ok((copied, 0));
+        let voxels = copied(task, source, &part, &composed, map)?;
+        let nan = count_nan(&voxels);
+        return Ok((voxels, nan));
     }
     let order = match (source.role(), exact.is_some()) {
         (_, true) | (Role::Label, _) => Order::Nearest,
@@ -70,62 +60,101 @@ pub(crate) fn execute(
         Order::Nearest => [0.0; 3],
         _ => smoothing(&composed.source_from_out, sampling.antialias),
     };
-    let boundary = match sampling.fill {
-        Fill::Edge => Boundary::Edge,
-        _ => Boundary::Extent,
-    };
     let job = Job {
         task,
         composed: &composed,
         program,
         order,
-        boundary,
+        boundary: if edge {
+            Boundary::Edge
+        } else {
+            Boundary::Extent
+        },
         sigma,
     };
     dispatch!(VoxelsView, source.voxels().view(), view => {
-        with_type!(output, O => job.run::<_, O>(&view))
+        with_type!(output, O => job.run::<_, O>(&part.of(&view)))
     })
 }
 
-/// With `fill = "edge"` a step repeats the edge of what the step before left, so it must see it.
-fn leg_by_leg(
+/// The part of a volume that is left when its leading steps only cut, and the grid of that part.
+///
+/// What was cut away is gone for good: neither interpolation nor smoothing may look at it.
+struct Part {
+    start: [usize; 3],
+    grid: Geometry,
+    /// How many steps that is.
+    legs: usize,
+}
+
+impl Part {
+    /// This part of all channels.
+    fn of<'a, T>(&self, view: &'a ArrayView4<'_, T>) -> ArrayView4<'a, T> {
+        let size = self.grid.size();
+        let [x, y, z] = [0, 1, 2].map(|i| self.start[i]..self.start[i] + size[i]);
+        view.slice(s![.., z, y, x])
+    }
+}
+
+fn remaining(source: &Geometry, legs: &[Leg]) -> Result<Part> {
+    let mut part = Part {
+        start: [0; 3],
+        grid: source.clone(),
+        legs: 0,
+    };
+    for leg in legs {
+        let map = source.index_from_world() * leg.grid.world_from_index();
+        let exact = index_exact(&map, leg.grid.size()).filter(|_| leg.map.is_identity());
+        let Some(exact) = exact else {
+            break;
+        };
+        // The source voxels that this grid covers.
+        let map = exact.source_from_out();
+        let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
+        for corner in corners(leg.grid.size()) {
+            let index = map.apply(corner);
+            low = [0, 1, 2].map(|i| low[i].min(index[i]));
+            high = [0, 1, 2].map(|i| high[i].max(index[i]));
+        }
+        let end = [0, 1, 2].map(|i| part.start[i] + part.grid.size()[i]);
+        if (0..3).any(|i| low[i] < part.start[i] as f64 || high[i] >= end[i] as f64) {
+            break;
+        }
+        let start = low.map(|v| v as usize);
+        let size = [0, 1, 2].map(|i| high[i] as usize - start[i] + 1);
+        part = Part {
+            start,
+            grid: source.window(start.map(|v| v as i64), size)?,
+            legs: part.legs + 1,
+        };
+    }
+    Ok(part)
+}
+
+/// The voxels of a map by whole indices.
+fn copied(
     task: &Task,
     source: &Volume,
-    sampling: &Sampling,
-    program: &Program,
-) -> Result<(Voxels, u64)> {
-    let Some((last, before)) = task.legs.split_last() else {
-        return Ok((source.voxels().clone(), 0));
-    };
-    let mut volume = source.clone();
-    let channels = volume.voxels().channels();
-    let nothing = Program::new(&[], channels, &|_| {
-        Err(Error::plugin("no curve, no lookup"))
-    })?;
-    let single = |leg: &Leg, header: &crate::volume::Header, curves: bool| Task {
-        target: task.target.clone(),
-        source: task.source.clone(),
-        legs: vec![leg.clone()],
-        curves: if curves {
-            task.curves.clone()
-        } else {
-            Vec::new()
-        },
-        fill: task.fill.clone(),
-        header: header.clone(),
-    };
-    for leg in before {
-        let mut header = volume.header().clone();
-        header.geometry = leg.grid.clone();
-        let (voxels, _) = execute(&single(leg, &header, false), &volume, sampling, &nothing)?;
-        volume = Volume::with_header(header, voxels)?;
+    part: &Part,
+    composed: &Composed,
+    map: &IndexExact,
+) -> Result<Voxels> {
+    let whole = map.source_from_out() == Affine::IDENTITY
+        && composed.size == source.geometry().size()
+        && part.grid.size() == composed.size;
+    if whole && composed.boxes.is_empty() {
+        return Ok(source.voxels().clone());
     }
-    execute(
-        &single(last, &task.header, true),
-        &volume,
-        sampling,
-        program,
-    )
+    let channels = source.voxels().channels();
+    dispatch!(VoxelsView, source.voxels().view(), view => {
+        let view = part.of(&view);
+        let mut out = Buf::for_overwrite(count(channels, composed.size)?)?;
+        for (c, target) in channels_mut(&mut out, composed.size)?.enumerate() {
+            let fill = Element::from_f64(fill_of(task, c));
+            copy_index_exact(channel(&view, c), map, &composed.boxes, fill, target);
+        }
+        Voxels::new(channels, composed.size, out)
+    })
 }
 
 /// The standard deviation of the blur before sampling, in source voxels (Cardoso et al. 2015).
@@ -155,7 +184,8 @@ pub(crate) struct Composed {
 }
 
 impl Composed {
-    pub(crate) fn new(source: &Geometry, legs: &[Leg]) -> Result<Self> {
+    /// `cut` says how many leading legs only cut: what they left is the source, which has no box.
+    pub(crate) fn new(source: &Geometry, legs: &[Leg], cut: usize) -> Result<Self> {
         let Some(last) = legs.last() else {
             return Err(Error::plugin("a spatial stage without spatial steps"));
         };
@@ -168,7 +198,11 @@ impl Composed {
                 Error::unsupported("a displacement stands inside a chain of affine maps")
             })?;
             world_from_out = map * world_from_out;
-            if let Some(before) = k.checked_sub(1).and_then(|k| legs.get(k)) {
+            if let Some(before) = k
+                .checked_sub(1)
+                .filter(|&k| k >= cut)
+                .and_then(|k| legs.get(k))
+            {
                 boxes.push(ValidityBox {
                     box_from_out: before.grid.index_from_world() * world_from_out,
                     size: before.grid.size(),
@@ -193,19 +227,17 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run<T: Voxel, O: Voxel>(&self, source: &ndarray::ArrayView4<'_, T>) -> Result<(Voxels, u64)>
+    fn run<T: Voxel, O: Voxel>(&self, source: &ArrayView4<'_, T>) -> Result<(Voxels, u64)>
     where
         T::Float: Compute,
     {
         let size = self.composed.size;
         let lanes = &self.program.lanes;
-        let mut buf = Buf::<O>::for_overwrite(lanes.len() * count(size))?;
+        let voxels = count(1, size)?;
+        let mut buf = Buf::<O>::for_overwrite(count(lanes.len(), size)?)?;
         let nan = AtomicU64::new(0);
-        let mut outs: Vec<Option<&mut [O]>> = buf
-            .as_mut_slice()?
-            .chunks_mut(count(size))
-            .map(Some)
-            .collect();
+        let mut outs: Vec<Option<&mut [O]>> =
+            buf.as_mut_slice()?.chunks_mut(voxels).map(Some).collect();
         for c in 0..source.shape()[0] {
             let mut mine: Vec<(&Lane, &mut [O])> = Vec::new();
             for (lane, out) in lanes.iter().zip(&mut outs) {
@@ -323,10 +355,6 @@ impl<F: Compute, O: Voxel> RowSink<F> for EpilogueSink<'_, F, O> {
 
 fn fill_of(task: &Task, channel: usize) -> f64 {
     task.fill.get(channel).copied().unwrap_or_default()
-}
-
-fn count([x, y, z]: [usize; 3]) -> usize {
-    x * y * z
 }
 
 fn channels_mut<T: Voxel>(

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use super::record::Written;
 use super::{Active, Record, Stage};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
@@ -113,76 +114,177 @@ pub(crate) fn resolve(
     subject: Option<&Subject>,
 ) -> Result<Resolved> {
     let mut resolved = Resolved::default();
-    for &position in &stage.steps {
-        let Some(step) = steps.get(position) else {
-            continue;
+    for step in stage
+        .steps
+        .iter()
+        .filter_map(|&position| steps.get(position))
+    {
+        let mut resolving = Resolving {
+            step,
+            subject: subject.filter(|_| step.reads() == Reads::Voxels),
+            state,
+            tasks: &mut resolved.tasks,
+            findings: RefCell::default(),
+            record: Record::new(step.id(), step.name(), step.stream.drawn().to_vec()),
         };
-        let findings = RefCell::new(Vec::new());
-        let record = resolve_step(step, state, subject, &mut resolved.tasks, &findings)
-            .map_err(|error| step.place(error))?;
-        resolved.records.push(record);
+        resolving.run().map_err(|error| step.place(error))?;
         let by_step = |finding| Finding {
             step: Some(step.id().to_owned()),
             ..finding
         };
+        let Resolving {
+            findings, record, ..
+        } = resolving;
         resolved
             .findings
             .extend(findings.into_inner().into_iter().map(by_step));
+        resolved.records.push(record);
     }
     Ok(resolved)
 }
 
-fn resolve_step(
-    step: &Active<'_>,
-    state: &mut State,
-    subject: Option<&Subject>,
-    tasks: &mut Vec<Task>,
-    findings: &RefCell<Vec<Finding>>,
-) -> Result<Record> {
-    let subject = subject.filter(|_| step.reads() == Reads::Voxels);
-    let mut record = Record {
-        step: step.id().to_owned(),
-        name: step.name().to_owned(),
-        drawn: step.stream.drawn().to_vec(),
-        map: WorldMap::identity(),
-        grids_before: Vec::new(),
-        volumes: Vec::new(),
-    };
-    let sources = state.targets(step)?;
-    let outputs = outputs(step, state, &sources)?;
-    match step.kind() {
-        Kind::Spatial(spatial) => {
-            resolve_spatial(
-                spatial,
-                step,
-                state,
-                subject,
-                &sources,
-                &outputs,
-                tasks,
-                findings,
-                &mut record,
-            )?;
+/// The resolution of one step.
+struct Resolving<'a> {
+    step: &'a Active<'a>,
+    subject: Option<&'a Subject>,
+    state: &'a mut State,
+    tasks: &'a mut Vec<Task>,
+    findings: RefCell<Vec<Finding>>,
+    record: Record,
+}
+
+impl Resolving<'_> {
+    fn run(&mut self) -> Result<()> {
+        let sources = self.state.targets(self.step)?;
+        let outputs = outputs(self.step, self.state, &sources)?;
+        if sources.is_empty() {
+            let acts = match self.step.planned.role {
+                Some(Role::Label) => "label map",
+                _ => "image",
+            };
+            let message = format!("there is no {acts} for the step to act on");
+            self.findings
+                .borrow_mut()
+                .push(Finding::warning("step.idle", message));
         }
-        Kind::Pointwise(pointwise) => {
-            for (source, output) in sources.iter().zip(&outputs) {
-                let target = (source.as_str(), output.as_str());
-                resolve_pointwise(
-                    pointwise,
-                    step,
-                    state,
-                    subject,
-                    target,
-                    tasks,
-                    findings,
-                    &mut record,
-                )?;
+        match self.step.kind() {
+            Kind::Spatial(spatial) => self.spatial(spatial, &sources, &outputs),
+            Kind::Pointwise(pointwise) => sources
+                .iter()
+                .zip(&outputs)
+                .try_for_each(|(source, output)| self.pointwise(pointwise, source, output)),
+            Kind::Filter(_) | Kind::Joint(_) => Ok(()),
+        }
+    }
+
+    fn spatial(
+        &mut self,
+        spatial: &dyn Spatial,
+        sources: &[String],
+        outputs: &[String],
+    ) -> Result<()> {
+        let Some((name, header)) = self.state.reference() else {
+            return Err(Error::input("the subject has no volume to refer to"));
+        };
+        let reference = header.geometry.clone();
+        let input = Input {
+            name,
+            header,
+            headers: &self.state.headers,
+            reference: &reference,
+            subject: self.subject,
+            findings: &self.findings,
+        };
+        let mut stream = self.step.stream.clone();
+        let motion = spatial.resolve(&input, &mut stream)?;
+        self.record.drawn = stream.drawn().to_vec();
+        for (source, output) in sources.iter().zip(outputs) {
+            let Some(own) = self.state.header(source).map(|h| h.geometry.clone()) else {
+                continue;
+            };
+            let grid = spatial.grid(&motion, &own, &reference)?;
+            self.record.volumes.push(Written {
+                from: source.clone(),
+                to: output.clone(),
+                grid_before: Some(own).filter(|own| *own != grid),
+            });
+            let task = task_for(self.tasks, self.state, source, output)?;
+            task.header.geometry = grid.clone();
+            task.legs.push(Leg {
+                map: motion.map.clone(),
+                grid,
+            });
+            let (header, fill) = (task.header.clone(), fill_after(task));
+            self.state.put(output, header, fill);
+        }
+        if !motion.map.is_identity() && self.step.planned.step.to.is_none() {
+            self.report_left_behind(sources);
+        }
+        self.record.map = motion.map;
+        Ok(())
+    }
+
+    /// Volumes on one grid that a motion moves in part no longer show the same thing.
+    fn report_left_behind(&self, moved: &[String]) {
+        let before = |name: &String| {
+            let written = self.record.volumes.iter().find(|w| w.to == *name);
+            let grid = written.and_then(|w| w.grid_before.as_ref());
+            grid.or_else(|| self.state.header(name).map(|h| &h.geometry))
+        };
+        let grids: Vec<&Geometry> = moved.iter().filter_map(before).collect();
+        for (name, header) in &self.state.headers {
+            if !moved.contains(name)
+                && grids
+                    .iter()
+                    .any(|grid| header.geometry.is_close(grid, 1e-3))
+            {
+                let message = "it stays where it is while volumes on its grid move".to_owned();
+                let finding = Finding::warning("spatial.left_behind", message).about(name);
+                self.findings.borrow_mut().push(finding);
             }
         }
-        Kind::Filter(_) | Kind::Joint(_) => {}
     }
-    record.volumes = outputs;
-    Ok(record)
+
+    fn pointwise(&mut self, pointwise: &dyn Pointwise, source: &str, output: &str) -> Result<()> {
+        let (Some((_, reference)), Some(header)) =
+            (self.state.reference(), self.state.header(source))
+        else {
+            return Ok(());
+        };
+        check_unit(pointwise.needs(), source, header)?;
+        let input = Input {
+            name: source,
+            header,
+            headers: &self.state.headers,
+            reference: &reference.geometry,
+            subject: self.subject,
+            findings: &self.findings,
+        };
+        let mut stream = self.step.stream.clone();
+        let curve = pointwise.resolve(&input, &mut stream)?;
+        if self.step.reads() != Reads::Voxels && !curve.form().looks_at().is_empty() {
+            return Err(
+                Error::plugin("its curve looks at another volume without saying so")
+                    .remedy("return Reads::Voxels from reads()"),
+            );
+        }
+        self.record.drawn = stream.drawn().to_vec();
+        self.record.volumes.push(Written {
+            from: source.to_owned(),
+            to: output.to_owned(),
+            grid_before: None,
+        });
+        let task = task_for(self.tasks, self.state, source, output)?;
+        apply_curve_to_header(&curve, &mut task.header);
+        task.header.unit = pointwise.unit(task.header.unit);
+        if task.header.role == Role::Label && !task.header.element_type.is_integer() {
+            return Err(Error::plugin("a label map would become floating point"));
+        }
+        task.curves.push(curve);
+        let (header, fill) = (task.header.clone(), fill_after(task));
+        self.state.put(output, header, fill);
+        Ok(())
+    }
 }
 
 /// The names the results take: those of the sources, or the one `as` gives.
@@ -206,101 +308,6 @@ pub(crate) fn outputs(step: &Active<'_>, state: &State, sources: &[String]) -> R
     Ok(vec![to.clone()])
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one resolution, used here only"
-)]
-fn resolve_spatial(
-    spatial: &dyn Spatial,
-    step: &Active<'_>,
-    state: &mut State,
-    subject: Option<&Subject>,
-    sources: &[String],
-    outputs: &[String],
-    tasks: &mut Vec<Task>,
-    findings: &RefCell<Vec<Finding>>,
-    record: &mut Record,
-) -> Result<()> {
-    let Some((name, header)) = state.reference() else {
-        return Err(Error::input("the subject has no volume to refer to"));
-    };
-    let reference = header.geometry.clone();
-    let input = Input {
-        name,
-        header,
-        headers: &state.headers,
-        reference: &reference,
-        subject,
-        findings,
-    };
-    let mut stream = step.stream.clone();
-    let motion = spatial.resolve(&input, &mut stream)?;
-    record.drawn = stream.drawn().to_vec();
-    for (source, output) in sources.iter().zip(outputs) {
-        let Some(own) = state.header(source).map(|h| h.geometry.clone()) else {
-            continue;
-        };
-        let grid = spatial.grid(&motion, &own, &reference)?;
-        if grid != own {
-            record.grids_before.push((output.clone(), own));
-        }
-        let task = task_for(tasks, state, source, output)?;
-        task.header.geometry = grid.clone();
-        task.legs.push(Leg {
-            map: motion.map.clone(),
-            grid,
-        });
-        let (header, fill) = (task.header.clone(), fill_after(task));
-        state.put(output, header, fill);
-    }
-    record.map = motion.map;
-    Ok(())
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one resolution, used here only"
-)]
-fn resolve_pointwise(
-    pointwise: &dyn Pointwise,
-    step: &Active<'_>,
-    state: &mut State,
-    subject: Option<&Subject>,
-    (source, output): (&str, &str),
-    tasks: &mut Vec<Task>,
-    findings: &RefCell<Vec<Finding>>,
-    record: &mut Record,
-) -> Result<()> {
-    let Some((_, reference)) = state.reference() else {
-        return Ok(());
-    };
-    let Some(header) = state.header(source) else {
-        return Ok(());
-    };
-    check_unit(pointwise.needs(), source, header)?;
-    let input = Input {
-        name: source,
-        header,
-        headers: &state.headers,
-        reference: &reference.geometry,
-        subject,
-        findings,
-    };
-    let mut stream = step.stream.clone();
-    let curve = pointwise.resolve(&input, &mut stream)?;
-    record.drawn = stream.drawn().to_vec();
-    let task = task_for(tasks, state, source, output)?;
-    apply_curve_to_header(&curve, &mut task.header);
-    task.header.unit = pointwise.unit(task.header.unit);
-    if task.header.role == Role::Label && !task.header.element_type.is_integer() {
-        return Err(Error::plugin("a label map would become floating point"));
-    }
-    task.curves.push(curve);
-    let (header, fill) = (task.header.clone(), fill_after(task));
-    state.put(output, header, fill);
-    Ok(())
-}
-
 /// A step that needs Hounsfield units gets them, or says why not (WF-08).
 pub(crate) fn check_unit(needs: Needs, name: &str, header: &Header) -> Result<()> {
     if needs == Needs::Anything || header.unit == Unit::Hu {
@@ -316,7 +323,7 @@ pub(crate) fn check_unit(needs: Needs, name: &str, header: &Header) -> Result<()
                 .remedy("convert to HU first")
         }
         (Unit::Unknown, Some(modality)) => Error::input(is("of unknown unit"))
-            .remedy(format!("the scan is said to be {modality}")),
+            .remedy(format!("ct.* steps are for CT, and the scan is said to be {modality}")),
         (Unit::Unknown, None) => {
             Error::input(is("of unknown unit, and its values do not look like HU"))
                 .remedy("if it is a CT, say so: --modality CT, or [input] modality = \"CT\"")

@@ -4,22 +4,21 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use voxprep_kernels::stats::{self, Select};
 
+use super::begin::{headers, initial_fill};
+use super::record::Written;
 use super::resolve::{Resolved, State, Task, check_unit, outputs, resolve};
 use super::{Active, Plan, Record, Stage, StageKind, resample, stages};
-use crate::curve::{Form, Mask};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
 use crate::pass;
 use crate::pass::program::Program;
-use crate::pipeline::Fill;
+use crate::provenance::pseudonym;
 use crate::stream::hash_name;
 use crate::subject::Subject;
-use crate::transform::{Input, Joint, Kind, Needs, Out, SubjectEdit, mask_volume};
-use crate::volume::{AxisKind, ChannelAxis, Channels, Header, Modality, Role, Unit, Volume};
-use crate::voxels::{Voxels, channel};
-use crate::{dispatch, transform};
+use crate::transform::{Input, Kind, Out, SubjectEdit, other_volume};
+use crate::volume::{AxisKind, ChannelAxis, Channels, Header, Unit, Volume};
+use crate::voxels::Voxels;
 
 /// How a plan is run.
 #[derive(Clone, Copy)]
@@ -53,10 +52,24 @@ pub struct Progress<'a> {
     pub steps: &'a [&'a str],
 }
 
-/// An unknown unit is taken for HU when the values look like a CT: the minimum lies in this range
-pub(crate) const PLAUSIBLE_MIN: (f64, f64) = (-3100.0, -500.0);
-/// and the maximum in this one.
-pub(crate) const PLAUSIBLE_MAX: (f64, f64) = (200.0, 32767.0);
+/// How the tasks of a stage are executed: the task, the volumes it is bound to, the plan; the
+/// result, and how many values that are not a number went into it.
+pub(crate) type Execute<'a> = dyn Fn(&Task, Bound, &Plan) -> Result<(Voxels, u64)> + 'a;
+
+/// The volumes a task reads, as they were when its stage began.
+pub(crate) struct Bound {
+    pub(crate) source: Volume,
+    /// The volumes that its curves name.
+    pub(crate) others: BTreeMap<String, Voxels>,
+}
+
+impl Bound {
+    /// The voxels of a volume that a curve names.
+    pub(crate) fn other(&self, name: &str) -> Result<Voxels> {
+        let found = self.others.get(name).cloned();
+        found.ok_or_else(|| Error::plugin(format!("a curve looks at '{name}', which is not bound")))
+    }
+}
 
 impl Plan {
     /// Runs the plan over a subject.
@@ -66,7 +79,7 @@ impl Plan {
     /// # Errors
     /// Where a step does not fit the subject; the error names the step.
     pub fn run(&self, subject: Subject, options: &RunOptions<'_>) -> Result<Subject> {
-        self.run_with(subject, options, &run_task)
+        self.run_with(subject, options, &execute)
     }
 
     /// What a data loader calls: the plan over a subject in an epoch.
@@ -74,13 +87,11 @@ impl Plan {
     /// # Errors
     /// As [`Plan::run`].
     pub fn sample(&self, subject: Subject, epoch: u64) -> Result<Subject> {
-        self.run(
-            subject,
-            &RunOptions {
-                epoch,
-                ..RunOptions::default()
-            },
-        )
+        let options = RunOptions {
+            epoch,
+            ..RunOptions::default()
+        };
+        self.run(subject, &options)
     }
 
     /// Runs with another way to execute the tasks of a stage: the naive interpreter's.
@@ -90,9 +101,9 @@ impl Plan {
         options: &RunOptions<'_>,
         execute: &Execute<'_>,
     ) -> Result<Subject> {
-        let steps = self.active(hash_name(subject.id()), options.epoch);
-        let stages = stages(&steps, options.fuse);
-        let mut state = self.begin(&mut subject, &steps)?;
+        let steps = self.active(subject_key(subject.id()), options.epoch);
+        let stages = stages(&steps, options.fuse, self.pipeline.sampling.fill);
+        let mut state = self.begin(&mut subject)?;
         for (position, stage) in stages.iter().enumerate() {
             let here: Vec<&Active<'_>> = stage.steps.iter().filter_map(|&i| steps.get(i)).collect();
             let ids: Vec<&str> = here.iter().map(|step| step.id()).collect();
@@ -117,46 +128,6 @@ impl Plan {
         Ok(subject)
     }
 
-    /// What is known of a subject before the first step: modality, units, reference, fills.
-    fn begin(&self, subject: &mut Subject, steps: &[Active<'_>]) -> Result<State> {
-        let input = &self.pipeline.input;
-        if let Some(reference) = &input.reference {
-            subject
-                .set_reference(reference)
-                .map_err(|e| e.field("input"))?;
-        }
-        let names: Vec<String> = subject.names().map(str::to_owned).collect();
-        for name in &names {
-            let Some(volume) = subject.remove(name) else {
-                continue;
-            };
-            let volume = match input.modality {
-                Some(modality) if volume.role() == Role::Intensity => {
-                    volume.with_modality(modality)
-                }
-                _ => volume,
-            };
-            let volume = accept_as_hu(name, volume, steps, &mut subject.findings);
-            subject.put(name, volume);
-        }
-        let moves = steps
-            .iter()
-            .any(|step| matches!(step.kind(), Kind::Spatial(_)));
-        let fills = subject.volumes().map(|(name, volume)| {
-            let fill = if moves {
-                initial_fill(volume, self.pipeline.sampling.fill)
-            } else {
-                vec![0.0; volume.voxels().channels()]
-            };
-            (name.to_owned(), fill)
-        });
-        Ok(State {
-            headers: headers(subject),
-            fills: fills.collect(),
-            reference: subject.reference().map(|(name, _)| name.to_owned()),
-        })
-    }
-
     fn run_fused(
         &self,
         steps: &[Active<'_>],
@@ -166,47 +137,35 @@ impl Plan {
         execute: &Execute<'_>,
     ) -> Result<()> {
         let before = state.clone();
-        let resolved = resolve(steps, stage, state, Some(subject))?;
-        debug_assert!(
-            stage.barrier || unfused_headers_agree(steps, stage, before, state),
-            "fusing changed a grid, a type or a name"
-        );
+        let reference = before.reference().map(|(name, _)| name.to_owned());
         let Resolved {
             tasks,
             records,
             findings,
-        } = resolved;
+        } = resolve(steps, stage, state, Some(subject))?;
+        debug_assert!(
+            stage.barrier || unfused_headers_agree(steps, stage, before, state),
+            "fusing changed a grid, a type or a name"
+        );
         subject.findings.extend(findings);
-        let pushed: Vec<_> = records
-            .iter()
-            .map(|r| (r.map.clone(), r.step.clone()))
-            .collect();
-        subject.history.extend(records);
-        for (map, step) in pushed {
-            subject.push_points(&map, &step);
+        for record in records {
+            // Points belong to the reference volume: they move when it does, and only then.
+            let moved = |w: &Written| w.from == w.to && Some(&w.to) == reference.as_ref();
+            if record.volumes.iter().any(moved) {
+                subject.push_points(&record.map, &record.step);
+            }
+            subject.history.push(record);
         }
         let last = stage
             .steps
             .last()
             .and_then(|&i| steps.get(i))
             .map_or("", Active::id);
-        for task in in_order(&tasks) {
-            let shared = tasks.iter().filter(|t| t.source == task.source).count() > 1;
-            let (voxels, nan) = execute(task, shared, subject, self)?;
-            if nan > 0 {
-                let message = format!("{nan} voxels are not a number (NaN)");
-                let finding = Finding::warning("voxels.nan", message).about(&task.target);
-                let values = json!({ "count": nan });
-                subject.findings.push(Finding {
-                    step: Some(last.to_owned()),
-                    values,
-                    ..finding
-                });
-            }
-            subject.put(
-                &task.target,
-                Volume::with_header(task.header.clone(), voxels)?,
-            );
+        // All tasks read what was there when the stage began, in whatever order they run.
+        for (task, bound) in bind(tasks, subject)? {
+            let (voxels, nan) = execute(&task, bound, self)?;
+            report_nan(subject, nan, &task.target, last);
+            subject.put(&task.target, Volume::with_header(task.header, voxels)?);
         }
         Ok(())
     }
@@ -222,6 +181,7 @@ impl Plan {
         };
         let sources = state.targets(step)?;
         let targets = outputs(step, state, &sources)?;
+        let before = state.headers.clone();
         let mut drawn = Vec::new();
         for (source, target) in sources.iter().zip(&targets) {
             let findings = RefCell::new(Vec::new());
@@ -245,23 +205,28 @@ impl Plan {
             let voxels = out
                 .result
                 .ok_or_else(|| Error::plugin("the filter asked for no output"))?;
-            let header =
-                filtered_header(volume.header(), &voxels, filter.unit(volume.header().unit))?;
+            let unit = filter.unit(volume.header().unit);
+            let header = filtered_header(volume.header(), &voxels, unit)?;
+            let by_step = |finding| Finding {
+                step: Some(step.id().to_owned()),
+                ..finding
+            };
             subject
                 .findings
-                .extend(findings.into_inner().into_iter().map(|finding| Finding {
-                    step: Some(step.id().to_owned()),
-                    ..finding
-                }));
+                .extend(findings.into_inner().into_iter().map(by_step));
+            report_nan(
+                subject,
+                pass::execute::count_nan(&voxels),
+                target,
+                step.id(),
+            );
             subject.put(target, Volume::with_header(header, voxels)?);
-        }
-        for (source, target) in sources.iter().zip(&targets) {
             if let Some(fill) = state.fills.get(source).cloned() {
                 state.fills.insert(target.clone(), fill);
             }
         }
-        self.finish_alone(step, drawn, targets, state, subject);
-        Ok(())
+        let pairs = sources.into_iter().zip(targets).collect();
+        self.finish_alone(step, drawn, pairs, &before, state, subject)
     }
 
     fn run_joint(&self, step: &Active<'_>, state: &mut State, subject: &mut Subject) -> Result<()> {
@@ -269,30 +234,60 @@ impl Plan {
             return Ok(());
         };
         let targets = state.targets(step)?;
+        for name in &targets {
+            if let Some(header) = state
+                .header(name)
+                .filter(|h| h.role == crate::volume::Role::Intensity)
+            {
+                check_unit(joint.needs(), name, header)?;
+            }
+        }
+        let before = state.headers.clone();
         let mut stream = step.stream.clone();
-        apply_joint(joint, step, targets.clone(), subject, &mut stream)?;
-        let drawn = stream.drawn().to_vec();
-        self.finish_alone(step, drawn, targets, state, subject);
-        Ok(())
+        let mut edit = SubjectEdit {
+            subject,
+            targets,
+            step: step.id(),
+        };
+        joint.apply(&mut edit, &mut stream)?;
+        let pairs = subject
+            .names()
+            .map(|name| (name.to_owned(), name.to_owned()))
+            .collect();
+        self.finish_alone(
+            step,
+            stream.drawn().to_vec(),
+            pairs,
+            &before,
+            state,
+            subject,
+        )
     }
 
+    /// Records a step that ran alone, and looks at the subject afresh.
     fn finish_alone(
         &self,
         step: &Active<'_>,
         drawn: Vec<f64>,
-        volumes: Vec<String>,
+        pairs: Vec<(String, String)>,
+        before: &[(String, Header)],
         state: &mut State,
         subject: &mut Subject,
-    ) {
-        subject.history.push(Record {
-            step: step.id().to_owned(),
-            name: step.name().to_owned(),
-            drawn,
-            map: crate::world_map::WorldMap::identity(),
-            grids_before: Vec::new(),
-            volumes,
-        });
+    ) -> Result<()> {
         state.headers = headers(subject);
+        let header_before = |name: &str| before.iter().find(|(n, _)| n == name).map(|(_, h)| h);
+        let mut record = Record::new(step.id(), step.name(), drawn);
+        for (from, to) in pairs {
+            let (old, new) = (header_before(&from), state.header(&to));
+            let grids = old.map(|h| &h.geometry).zip(new.map(|h| &h.geometry));
+            let grid_before = grids.filter(|(a, b)| a != b).map(|(a, _)| a.clone());
+            record.volumes.push(Written {
+                from,
+                to,
+                grid_before,
+            });
+        }
+        subject.history.push(record);
         let fill = self.pipeline.sampling.fill;
         let mut fills = BTreeMap::new();
         for (name, volume) in subject.volumes() {
@@ -304,100 +299,93 @@ impl Plan {
             );
         }
         state.fills = fills;
+        if let Some(name) = subject.named_reference()
+            && self.pipeline.input.reference.is_some()
+            && subject.volume(name).is_none()
+        {
+            return Err(Error::parameter(format!(
+                "drops '{name}', which [input] names as the reference"
+            ))
+            .remedy("keep it, or name another reference"));
+        }
+        state.reference = subject.reference().map(|(name, _)| name.to_owned());
+        Ok(())
     }
 }
 
-/// How the tasks of a stage are executed: the task, whether others start from the same volume,
-/// the subject, the plan; the result and how many of its values are NaN.
-pub(crate) type Execute<'a> =
-    dyn Fn(&Task, bool, &mut Subject, &Plan) -> Result<(Voxels, u64)> + 'a;
+/// What keys a subject's draws: what stands for its id in a sidecar, so that the sidecar is enough.
+pub(crate) fn subject_key(id: &str) -> u64 {
+    hash_name(&pseudonym(id))
+}
 
-fn run_task(
-    task: &Task,
-    shared: bool,
-    subject: &mut Subject,
-    plan: &Plan,
-) -> Result<(Voxels, u64)> {
-    let missing = || Error::input(format!("there is no volume '{}'", task.source));
-    let channels = subject
-        .volume(&task.source)
-        .ok_or_else(missing)?
-        .voxels()
-        .channels();
-    let lookup = |name: &str| -> Result<Voxels> {
-        Ok(mask_volume(subject, name, &task.header.geometry)?
-            .voxels()
-            .clone())
-    };
-    let program = Program::new(&task.curves, channels, &lookup)?;
-    if !task.legs.is_empty() {
-        let source = subject.volume(&task.source).ok_or_else(missing)?;
-        return resample::execute(task, source, &plan.pipeline.sampling, &program);
+/// Gives each task the volumes it reads, before any is written. A volume that one task alone needs
+/// is taken out of the subject, so that it can be written in place.
+fn bind(tasks: Vec<Task>, subject: &mut Subject) -> Result<Vec<(Task, Bound)>> {
+    let mut bound = Vec::with_capacity(tasks.len());
+    let mut looked_at: Vec<String> = Vec::new();
+    for task in &tasks {
+        let mut others = BTreeMap::new();
+        for (name, role) in task.curves.iter().flat_map(|curve| curve.form().looks_at()) {
+            let volume = other_volume(subject, name, role, &task.header.geometry)?;
+            others.insert(name.to_owned(), volume.voxels().clone());
+            looked_at.push(name.to_owned());
+        }
+        bound.push(others);
     }
-    // Taken out of the subject, a volume that nobody else needs is written in place.
-    let voxels = if shared || task.target != task.source {
-        subject
-            .volume(&task.source)
-            .ok_or_else(missing)?
-            .voxels()
-            .clone()
-    } else {
-        subject.take_voxels(&task.source).ok_or_else(missing)?
-    };
+    let needed = |name: &str| tasks.iter().filter(|t| t.source == name).count();
+    let alone: Vec<bool> = tasks
+        .iter()
+        .map(|t| t.target == t.source && needed(&t.source) == 1 && !looked_at.contains(&t.source))
+        .collect();
+    let mut pairs = Vec::with_capacity(tasks.len());
+    for ((task, others), alone) in tasks.into_iter().zip(bound).zip(alone) {
+        let missing = || Error::input(format!("there is no volume '{}'", task.source));
+        let source = subject.volume(&task.source).ok_or_else(missing)?;
+        let source = if alone {
+            let header = source.header().clone();
+            let voxels = subject.take_voxels(&task.source).ok_or_else(missing)?;
+            Volume::with_header(header, voxels)?
+        } else {
+            source.clone()
+        };
+        pairs.push((task, Bound { source, others }));
+    }
+    Ok(pairs)
+}
+
+fn execute(task: &Task, bound: Bound, plan: &Plan) -> Result<(Voxels, u64)> {
+    let channels = bound.source.voxels().channels();
+    let program = Program::new(&task.curves, channels, &|name| bound.other(name))?;
+    if !task.legs.is_empty() {
+        return resample::execute(task, &bound.source, &plan.pipeline.sampling, &program);
+    }
+    let (_, voxels) = bound.source.into_parts();
     if program.is_identity() && voxels.element_type() == task.header.element_type {
         return Ok((voxels, 0));
     }
     pass::execute::execute(&program, voxels, task.header.element_type)
 }
 
-fn apply_joint(
-    joint: &dyn Joint,
-    step: &Active<'_>,
-    targets: Vec<String>,
-    subject: &mut Subject,
-    stream: &mut crate::stream::Stream,
-) -> Result<()> {
-    let mut edit = SubjectEdit {
-        subject,
-        targets,
-        step: step.id(),
+/// G-10: what is not a number does not go on unseen.
+fn report_nan(subject: &mut Subject, count: u64, volume: &str, step: &str) {
+    let known = |f: &Finding| {
+        f.code == "voxels.nan" && f.volume.as_deref() == Some(volume) && f.values["count"] == count
     };
-    transform::Joint::apply(joint, &mut edit, stream)
-}
-
-/// Tasks that look at other volumes run last, so that those are written; forks run before the
-/// task that writes the volume they start from.
-fn in_order(tasks: &[Task]) -> Vec<&Task> {
-    let mut order: Vec<&Task> = tasks.iter().collect();
-    order.sort_by_key(|task| {
-        let looks = task
-            .curves
-            .iter()
-            .any(|curve| looks_elsewhere(curve.form()));
-        (looks, task.target == task.source)
-    });
-    order
-}
-
-fn looks_elsewhere(form: &Form) -> bool {
-    match form {
-        Form::Select {
-            mask,
-            inside,
-            outside,
-        } => matches!(mask, Mask::Volume(_)) || looks_elsewhere(inside) || looks_elsewhere(outside),
-        Form::Field { .. } => true,
-        Form::Chain(forms) | Form::PerChannel(forms) => forms.iter().any(looks_elsewhere),
-        Form::Fan(forms) => forms.iter().any(|(_, form)| looks_elsewhere(form)),
-        _ => false,
+    if count == 0 || subject.findings.iter().any(known) {
+        return;
     }
-}
-
-fn headers(subject: &Subject) -> transform::Headers {
-    subject
-        .volumes()
-        .map(|(n, v)| (n.to_owned(), v.header().clone()))
-        .collect()
+    let integer = subject
+        .volume(volume)
+        .is_some_and(|v| v.header().element_type.is_integer());
+    let became = if integer { ", and became 0" } else { "" };
+    let message = format!("{count} values are not a number (NaN){became}");
+    let finding = Finding::warning("voxels.nan", message)
+        .about(volume)
+        .with_values(json!({ "count": count }));
+    subject.findings.push(Finding {
+        step: Some(step.to_owned()),
+        ..finding
+    });
 }
 
 /// The header of a filter's result: the same grid, other type and channels as it chose.
@@ -420,73 +408,6 @@ fn filtered_header(before: &Header, voxels: &Voxels, unit: Unit) -> Result<Heade
         }]);
     }
     Ok(header)
-}
-
-/// Takes an image of unknown unit for HU where a step asks for HU and the values look like it.
-fn accept_as_hu(
-    name: &str,
-    volume: Volume,
-    steps: &[Active<'_>],
-    findings: &mut Vec<Finding>,
-) -> Volume {
-    let header = volume.header();
-    let asked = steps.iter().any(|step| {
-        let on = &step.planned.step.on;
-        step.needs() == Needs::Hu && on.as_ref().is_none_or(|on| on.iter().any(|n| n == name))
-    });
-    let open = header.role == Role::Intensity
-        && header.unit == Unit::Unknown
-        && header.modality.is_none_or(|m| m == Modality::Ct);
-    if !asked || !open {
-        return volume;
-    }
-    let Some((low, high)) = range(&volume) else {
-        return volume;
-    };
-    let within = |v: f64, (a, b): (f64, f64)| v >= a && v <= b;
-    if !within(low, PLAUSIBLE_MIN) || !within(high, PLAUSIBLE_MAX) {
-        return volume;
-    }
-    let message = format!(
-        "nothing says what the values are measured in; they run from {low} to {high} and are taken for Hounsfield units"
-    );
-    let values = json!({ "min": low, "max": high });
-    findings.push(
-        Finding::warning("hu.assumed", message)
-            .about(name)
-            .with_values(values),
-    );
-    volume.with_unit(Unit::Hu)
-}
-
-/// Smallest and largest value over all channels; `None` where all are NaN.
-fn range(volume: &Volume) -> Option<(f64, f64)> {
-    let channels = channel_ranges(volume).into_iter().flatten();
-    channels.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)))
-}
-
-fn channel_ranges(volume: &Volume) -> Vec<Option<(f64, f64)>> {
-    dispatch!(VoxelsView, volume.voxels().view(), view => {
-        (0..view.shape()[0]).map(|c| stats::min_max(channel(&view, c), &Select::All)).collect()
-    })
-}
-
-/// The fill value of each channel, in the unit of the volume as it is (G-06).
-fn initial_fill(volume: &Volume, fill: Fill) -> Vec<f64> {
-    let channels = volume.voxels().channels();
-    let header = volume.header();
-    match (header.role, fill) {
-        (Role::Label, _) | (_, Fill::Edge) => vec![0.0; channels],
-        (_, Fill::Value(value)) => vec![value; channels],
-        (_, Fill::Auto) if header.unit == Unit::Hu => vec![-1000.0; channels],
-        (_, Fill::Auto) if header.modality == Some(Modality::Mri) => vec![0.0; channels],
-        (_, Fill::Auto | Fill::Min) => {
-            let ranges = channel_ranges(volume).into_iter();
-            ranges
-                .map(|range| range.map_or(0.0, |(low, _)| low))
-                .collect()
-        }
-    }
 }
 
 /// DESIGN: after planning, grid, type and names are those of the unfused plan.

@@ -1,6 +1,7 @@
 //! Grouping: which neighbouring steps run as one.
 
 use super::Active;
+use crate::pipeline::Fill;
 use crate::transform::{Kind, Reads};
 
 /// Steps that run as one, by their position in the list that was grouped.
@@ -26,7 +27,10 @@ pub(crate) enum StageKind {
 }
 
 /// Groups steps into stages; without `fuse`, each step is a stage of its own.
-pub(crate) fn stages(steps: &[Active<'_>], fuse: bool) -> Vec<Stage> {
+///
+/// With `fill = "edge"` a spatial step repeats the edge of what the step before left, so it must
+/// see that: nothing spatial joins a stage that interpolates already.
+pub(crate) fn stages(steps: &[Active<'_>], fuse: bool, fill: Fill) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     for (position, step) in steps.iter().enumerate() {
         let (kind, spatial) = match step.kind() {
@@ -45,6 +49,7 @@ pub(crate) fn stages(steps: &[Active<'_>], fuse: bool) -> Vec<Stage> {
                 // a spatial step cannot pass a pointwise one: a clamp and an interpolation do
                 // not commute
                 && (spatial == 0 || last.spatial == last.steps.len())
+                && !(spatial == 1 && fill == Fill::Edge && last.kind == StageKind::Resample)
         };
         match stages.last_mut().filter(|last| joins(last)) {
             Some(last) => {

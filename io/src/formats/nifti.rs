@@ -71,7 +71,7 @@ impl Format for Nifti {
         } = Self::image(source, options)?;
         // Said once, when the voxels are read; the facts of the header have it as well.
         if let Some(warning) = warning {
-            tracing::warn!("{warning}: {}", source.path().display());
+            tracing::debug!("{warning}: {}", source.path().display());
         }
         let voxels = layout.read(source.contents(end)?, offset)?;
         header.element_type = voxels.element_type();

@@ -1,3 +1,5 @@
+//! Resampling against its definition, and its laws.
+
 use super::*;
 use ndarray::{Array3, ShapeBuilder, s};
 use proptest::prelude::*;

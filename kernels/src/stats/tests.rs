@@ -1,3 +1,5 @@
+//! Statistics against their definitions, and at the edges.
+
 use super::*;
 use ndarray::{Array3, s};
 use proptest::prelude::*;

@@ -64,7 +64,9 @@ impl Params for Clip {
         match (self.preset, &self.low, &self.high) {
             (Some(_), None, None) => Ok(()),
             (None, Some(low), Some(high)) if low.range().1 <= high.range().0 => Ok(()),
-            (None, Some(_), Some(_)) => Err(Error::parameter("low can be above high").field("low")),
+            (None, Some(_), Some(_)) => Err(Error::parameter("can be above `high`")
+                .field("low")
+                .remedy("give the smaller number as low")),
             _ => Err(Error::parameter(
                 "give either `preset`, or `low` and `high`",
             )),

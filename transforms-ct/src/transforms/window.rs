@@ -31,7 +31,7 @@ pub struct Window {
     /// How the ends of the window are counted. Default "exact".
     #[serde(default)]
     pub mode: Mode,
-    /// Output at the lower and upper end of the window. Default 0 and 1; with
+    /// Output at the lower and upper end of the window, without unit. Default 0 and 1; with
     /// `mode = "center128"` always 0 and 255.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,

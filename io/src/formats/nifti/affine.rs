@@ -46,6 +46,9 @@ pub(super) fn world_from_index(raw: &NiftiHeader, size: [usize; 3], path: &Path)
     } else if raw.qform_code > 0 {
         ("qform", qform(raw, size))
     } else {
+        let nothing = "the header has neither sform nor qform: that x runs to the left, y to anterior \
+                       and z to superior is an assumption";
+        warning = Some(nothing.to_owned());
         ("base", base(raw, size))
     };
     let ras = ras.map_err(|reason| fail(origin, reason))?;

@@ -17,7 +17,9 @@ pub struct Clip {
 impl Params for Clip {
     fn check(&self) -> Result<()> {
         if self.low.range().1 > self.high.range().0 {
-            return Err(Error::parameter("low can be above high").field("low"));
+            return Err(Error::parameter("can be above `high`")
+                .field("low")
+                .remedy("give the smaller number as low"));
         }
         Ok(())
     }

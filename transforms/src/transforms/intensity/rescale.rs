@@ -12,10 +12,10 @@ use voxprep_core::transform::Per;
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rescale {
-    /// Image of the lower end of the input range. Default 0.
+    /// Image of the lower end of the input range, without unit. Default 0.
     #[serde(default)]
     pub low: f64,
-    /// Image of the upper end of the input range. Default 1.
+    /// Image of the upper end of the input range, without unit. Default 1.
     #[serde(default = "one")]
     pub high: f64,
     /// Lower end of the input range, in the unit of the image; the data's minimum otherwise.
@@ -89,24 +89,28 @@ impl Pointwise for Rescale {
         if let (Some(low), Some(high)) = (self.from_low, self.from_high) {
             return Ok(self.curve(low, high));
         }
-        let curves = input
-            .summaries(&Over::All, self.per)?
-            .into_iter()
-            .map(|data| {
-                let low = self.from_low.unwrap_or(data.min);
-                let high = self.from_high.unwrap_or(data.max);
-                if low < high {
-                    return self.curve(low, high);
-                }
-                input.report(Finding::warning(
-                    "intensity.constant",
-                    format!(
-                        "the values span no range ({low} to {high}); all become {}",
-                        self.low
-                    ),
-                ));
-                Curve::constant(self.low)
-            });
+        let summaries = input.summaries(&Over::All, self.per)?;
+        if summaries
+            .iter()
+            .any(|data| data.min.is_infinite() || data.max.is_infinite())
+        {
+            return Err(input.infinite());
+        }
+        let curves = summaries.into_iter().map(|data| {
+            let low = self.from_low.unwrap_or(data.min);
+            let high = self.from_high.unwrap_or(data.max);
+            if low < high {
+                return self.curve(low, high);
+            }
+            input.report(Finding::warning(
+                "intensity.constant",
+                format!(
+                    "the values span no range ({low} to {high}); all become {}",
+                    self.low
+                ),
+            ));
+            Curve::constant(self.low)
+        });
         Ok(Curve::per_channel(curves.collect()))
     }
 }

@@ -77,7 +77,11 @@ impl Pointwise for Zscore {
                 );
             }
             let std = data.variance.sqrt();
-            let curve = if std > 0.0 {
+            if !std.is_finite() {
+                return Err(input.infinite());
+            }
+            // rounding leaves a trace of variance in equal values
+            let curve = if data.min < data.max && std > 0.0 {
                 Curve::linear(data.mean, 1.0 / std, 0.0)
             } else {
                 input.report(Finding::warning(

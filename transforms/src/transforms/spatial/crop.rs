@@ -37,7 +37,7 @@ impl Spatial for Crop {
                     full[i]
                 ))
                 .field("size")
-                .remedy("crop less, or pad first"));
+                .remedy("crop less"));
             }
         }
         Ok(Motion::window(

@@ -5,7 +5,7 @@ use voxprep_core::prelude::*;
 /// Stores the voxels of the named index axes in reverse order.
 ///
 /// # Notes
-/// Everything keeps its place in the world. To mirror the anatomy itself, use `augment.flip`.
+/// Everything keeps its place in the world: the anatomy is not mirrored.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Flip {

@@ -1,0 +1,187 @@
+//! The pipeline against the stored answers of NumPy, SciPy, TorchIO, MONAI and
+//! intensity-normalization. The kernels hold their own against SciPy and ITK in
+//! `kernels/tests/references.rs`; here the question is what the *steps* give.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "failures and the table are the answer of the test"
+)]
+
+use std::path::PathBuf;
+
+use ndarray::Array3;
+use ndarray_npy::{ReadableElement, read_npy};
+use voxprep_core::geometry::Geometry;
+use voxprep_core::subject::Subject;
+use voxprep_core::volume::{Unit, Volume};
+use voxprep_core::voxels::Voxel;
+use voxprep_tests::{image, run, shared, step, subject, values, volume};
+
+/// Stored arrays and a table of how close ours came.
+struct References {
+    folder: PathBuf,
+    rows: Vec<(String, f64, f64)>,
+}
+
+impl References {
+    fn open() -> Option<Self> {
+        let folder = shared()?.join("references");
+        Some(Self {
+            folder,
+            rows: Vec::new(),
+        })
+    }
+
+    fn array<T: ReadableElement>(&self, name: &str) -> Array3<T> {
+        let path = self.folder.join(format!("{name}.npy"));
+        read_npy(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    /// An array `[z, y, x]` as a volume with this spacing `[x, y, z]`.
+    fn volume<T: Voxel + ReadableElement>(&self, name: &str, spacing: [f64; 3]) -> Volume {
+        let array = self.array::<T>(name);
+        let (nz, ny, nx) = array.dim();
+        let grid = Geometry::aligned([nx, ny, nz], spacing, [0.0; 3]).unwrap();
+        volume::<T>(grid, |[x, y, z]| array[[z, y, x]].to_f64())
+    }
+
+    /// Runs one step and compares with the stored answer, times a factor; `allowed` in parts of
+    /// the answer's range.
+    fn compare(
+        &mut self,
+        stored: &str,
+        input: Subject,
+        (name, lines): (&str, &str),
+        factor: f64,
+        allowed: f64,
+    ) {
+        let result = run(&step(name, lines), input).unwrap();
+        let expected: Vec<f64> = self
+            .array::<f32>(stored)
+            .iter()
+            .map(|v| f64::from(*v) * factor)
+            .collect();
+        let got = values(image(&result));
+        assert_eq!(got.len(), expected.len(), "{stored}");
+        let ends = |[a, b]: [f64; 2], v: &f64| [a.min(*v), b.max(*v)];
+        let [low, high] = expected
+            .iter()
+            .fold([f64::INFINITY, f64::NEG_INFINITY], ends);
+        let differences = got
+            .iter()
+            .zip(&expected)
+            .map(|(a, b)| (a - b).abs() / (high - low));
+        // a NaN is no agreement
+        let largest = differences.fold(
+            0.0,
+            |a: f64, b| if b.is_nan() { f64::INFINITY } else { a.max(b) },
+        );
+        self.rows
+            .push((format!("{stored} by {name}"), largest, allowed));
+    }
+
+    /// Prints the table and fails where a row fails.
+    fn finish(self) {
+        println!(
+            "{:<52} {:>11} {:>11}",
+            "array by step", "difference", "tolerance"
+        );
+        for (name, difference, tolerance) in &self.rows {
+            println!("{name:<52} {difference:>11.3e} {tolerance:>11.3e}");
+        }
+        let failed: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|(_, d, t)| d > t)
+            .map(|(name, ..)| name)
+            .collect();
+        assert!(!self.rows.is_empty() && failed.is_empty(), "{failed:?}");
+    }
+}
+
+/// INT-05, CT-03: NumPy's clip and scale, in single precision: 1e-6.
+#[test]
+fn windows_are_those_of_numpy() {
+    let Some(mut references) = References::open() else {
+        return;
+    };
+    let hu = subject(
+        references
+            .volume::<i16>("in_hu", [1.0; 3])
+            .with_unit(Unit::Hu),
+    );
+    for (stored, rescale, window) in [
+        (
+            "hu_window_m1000_400",
+            "from_low = -1000\nfrom_high = 400",
+            "level = -300\nwidth = 1400",
+        ),
+        (
+            "hu_window_m160_240",
+            "from_low = -160\nfrom_high = 240",
+            "level = 40\nwidth = 400",
+        ),
+    ] {
+        references.compare(
+            stored,
+            hu.clone(),
+            ("intensity.rescale", rescale),
+            1.0,
+            1e-6,
+        );
+        references.compare(stored, hu.clone(), ("ct.window", window), 1.0, 1e-6);
+    }
+    references.finish();
+}
+
+/// INT-04, INT-10: standard scores over a threshold, over what is not 0, and over a mask.
+///
+/// TorchIO divides by the standard deviation with divisor n - 1 (torch's `std`), ours has divisor
+/// n: its answer times `sqrt(n / (n - 1))` is ours. MONAI and intensity-normalization have
+/// divisor n. All three measure in single precision, which is good to 1e-6 of the range.
+#[test]
+fn standard_scores_are_those_of_torchio_monai_and_intensity_normalization() {
+    let Some(mut references) = References::open() else {
+        return;
+    };
+    let mri = subject(references.volume::<f32>("in_mri40", [1.0; 3]));
+    let n = values(image(&mri)).iter().filter(|v| **v > 100.0).count() as f64;
+    let to_ours = (n / (n - 1.0)).sqrt();
+    let above = ("intensity.zscore", "over = { above = 100.0 }");
+    references.compare("torchio_znorm", mri.clone(), above, to_ours, 1e-6);
+
+    let cohort = subject(references.volume::<f32>("in_cohort0", [1.0; 3]));
+    let nonzero = ("intensity.zscore", "over = \"nonzero\"\noutside = \"zero\"");
+    references.compare("monai_nonzero_norm", cohort, nonzero, 1.0, 1e-6);
+
+    let tissue = references
+        .volume::<u8>("in_mri40_tissue", [1.0; 3])
+        .into_labels()
+        .unwrap();
+    let masked = mri.with("brain", tissue).unwrap();
+    let over = ("intensity.zscore", "over = { mask = \"brain\" }");
+    references.compare("intnorm_zscore", masked, over, 1.0, 1e-6);
+    references.finish();
+}
+
+/// SciPy's `gaussian_filter` (reflected, cut at four deviations): widths in mm become widths in
+/// voxels by the spacing of each axis.
+#[test]
+fn a_gaussian_in_mm_is_that_of_scipy_in_voxels() {
+    let Some(mut references) = References::open() else {
+        return;
+    };
+    for (stored, spacing, sigma) in [
+        ("gaussian_s1p0", [1.0; 3], 1.0),
+        ("gaussian_s1p0", [0.25; 3], 0.25),
+        ("gaussian_s3p0", [0.7; 3], 2.1),
+        // z, y, x in the name; x, y, z here
+        ("gaussian_s0p5_1p0_2p0", [0.5, 1.0, 2.0], 1.0),
+    ] {
+        let input = subject(references.volume::<f32>("in_vol", spacing));
+        let lines = format!("sigma_mm = {sigma}");
+        references.compare(stored, input, ("filter.gaussian", &lines), 1.0, 1e-6);
+    }
+    references.finish();
+}
