@@ -7,6 +7,7 @@
 pub mod affine;
 mod element;
 mod error;
+pub mod functions;
 mod gaussian;
 pub mod pointwise;
 pub mod random;

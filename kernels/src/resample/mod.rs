@@ -1,14 +1,18 @@
 //! Resampling: values of an image at the images of output voxels under an affine map.
 //!
 //! [`resample`] hands finished rows to the caller, so that further steps can be fused;
-//! [`resample_into`] stores them. Maps that move whole voxels are copies: [`index_exact`].
+//! [`resample_into`] stores them. Maps that move whole voxels are copies: [`index_exact`]. Chains
+//! of affine maps and displacement fields: [`resample_displaced`].
 
 mod affine_rows;
 mod antialias;
 mod axis_table;
+mod displaced;
+mod displacement;
 mod fold;
 mod index_exact;
 mod inside;
+mod pool;
 mod separable;
 mod spline;
 mod taps;
@@ -19,8 +23,11 @@ use ndarray::{ArrayView3, ArrayViewMut3, Axis};
 use rayon::prelude::*;
 
 pub use antialias::{antialias_sigma, shrink_factors};
+pub use displaced::{ChainBox, DisplacedSampling, Stage, resample_displaced};
+pub use displacement::{BSpline, Dense, Displacement, FieldError, Outside};
 pub use index_exact::{IndexExact, copy_index_exact, index_exact};
 pub use inside::needed_boxes;
+pub use pool::{KEPT_BYTES, release_kept};
 pub use spline::{Continuation, spline_coefficients};
 
 use crate::simd::dispatched;
@@ -138,6 +145,9 @@ fn check_source<T>(source: &ArrayView3<'_, T>) -> Result<[usize; 3], Error> {
 /// as `((m0 x + m1 y) + m2 z) + m3`. A map that is a copy of whole voxels within 1e-7 voxel is
 /// executed as one, for every order.
 ///
+/// [`Order::Cubic`] needs the spline's coefficients, an array of the compute type that is a little
+/// larger than the source; the last ones stay allocated, up to [`KEPT_BYTES`], for the next calls.
+///
 /// # Errors
 ///
 /// [`Error::OutputSize`], [`Error::SourceSize`], [`Error::NonFiniteMap`] (also of a box) and
@@ -149,25 +159,8 @@ pub fn resample<T: Element, S: RowSink<T::Float>>(
     slabs: Vec<Slab<S>>,
 ) -> Result<(), Error> {
     let source_size = check_source(&source)?;
-    if !check_size(out_size) {
-        return Err(Error::OutputSize(out_size));
-    }
     let maps = sampling.boxes.iter().map(|b| &b.box_from_out);
-    if !maps
-        .chain([&sampling.source_from_out])
-        .all(Affine::is_finite)
-    {
-        return Err(Error::NonFiniteMap);
-    }
-    for Slab { z, .. } in &slabs {
-        if z.start > z.end || z.end > out_size[2] {
-            return Err(Error::SlabRange {
-                start: z.start,
-                end: z.end,
-                slices: out_size[2],
-            });
-        }
-    }
+    check_request(out_size, maps.chain([&sampling.source_from_out]), &slabs)?;
     let mut sampling = *sampling;
     if let Some(map) = index_exact::index_exact_within(&sampling.source_from_out, out_size, 1e-7) {
         // At whole voxels every order returns the voxel, but only a copy returns its very bits.
@@ -190,7 +183,31 @@ pub fn resample<T: Element, S: RowSink<T::Float>>(
         Some(made) => run(&job, made.view(), &taps, slabs),
         None => run(&job, source, &taps, slabs),
     }
+    pool::give(taps.made);
     Ok(())
+}
+
+/// Checks what a resampling is asked for, other than the source.
+fn check_request<'a, S>(
+    out_size: [usize; 3],
+    mut maps: impl Iterator<Item = &'a Affine>,
+    slabs: &[Slab<S>],
+) -> Result<(), Error> {
+    if !check_size(out_size) {
+        return Err(Error::OutputSize(out_size));
+    }
+    if !maps.all(Affine::is_finite) {
+        return Err(Error::NonFiniteMap);
+    }
+    let slices = out_size[2];
+    match slabs
+        .iter()
+        .map(|slab| &slab.z)
+        .find(|z| z.start > z.end || z.end > slices)
+    {
+        Some(&Range { start, end }) => Err(Error::SlabRange { start, end, slices }),
+        None => Ok(()),
+    }
 }
 
 /// What every slab of a resampling shares.

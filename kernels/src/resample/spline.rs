@@ -12,7 +12,7 @@
 use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use super::check_source;
+use super::{check_source, pool};
 use crate::simd::dispatched;
 use crate::{Element, Error, Float};
 
@@ -54,7 +54,8 @@ pub fn spline_coefficients<T: Element>(
 ) -> Result<Array3<T::Float>, Error> {
     let [nx, ny, nz] = check_source(&source)?;
     let [px, py, pz] = pad;
-    let mut out = Array3::from_elem((nz + 2 * pz, ny + 2 * py, nx + 2 * px), T::Float::ZERO);
+    // Every coefficient is written before it is read.
+    let mut out = pool::take((nz + 2 * pz, ny + 2 * py, nx + 2 * px));
     let width = nx + 2 * px;
     out.slice_mut(s![pz..pz + nz, .., ..])
         .outer_iter_mut()

@@ -1,0 +1,233 @@
+//! Displacement fields against their definition, and their inverses.
+
+use ndarray::{Array3, Array4};
+use proptest::prelude::*;
+
+use super::*;
+
+/// A grid of 2 mm voxels, turned a quarter about z and shifted.
+fn world_from_index() -> Affine {
+    Affine::from_rows([
+        [0.0, -2.0, 0.0, 30.0],
+        [2.0, 0.0, 0.0, -5.0],
+        [0.0, 0.0, 2.0, 1.0],
+    ])
+}
+
+const SIZE: [usize; 3] = [12, 10, 8];
+
+fn field_of(values: &[f64], limit: f64) -> BSpline {
+    let mut values = values.iter().cycle().map(|v| v * limit);
+    let control = Array4::from_shape_simple_fn((3, 6, 5, 7), || values.next().unwrap());
+    BSpline::new(control.view(), world_from_index().inverse().unwrap(), SIZE).unwrap()
+}
+
+/// The voxels of the field's grid, displaced by `D(w) = linear w` about the origin, as dense field.
+fn linear_field(linear: [[f64; 3]; 3], outside: Outside) -> Dense {
+    let map = Affine::from_parts(linear, [0.0; 3]);
+    let [nx, ny, nz] = SIZE;
+    let components = [0, 1, 2].map(|i| {
+        Array3::from_shape_fn((nz, ny, nx), |(z, y, x)| {
+            let w = world_from_index().apply([x as f64, y as f64, z as f64]);
+            map.apply(w)[i] as f32
+        })
+    });
+    Dense::new(components, world_from_index().inverse().unwrap(), outside).unwrap()
+}
+
+#[test]
+fn equal_control_points_move_everything_in_the_domain_alike() {
+    let mut control = Array4::zeros((3, 4, 5, 6));
+    control.index_axis_mut(ndarray::Axis(0), 1).fill(3.0);
+    let index_from_world = world_from_index().inverse().unwrap();
+    let field = BSpline::new(control.view(), index_from_world, SIZE).unwrap();
+    assert_eq!(field.control(), control);
+    let field = Displacement::from(field);
+    let at = |index| field.at(world_from_index().apply(index));
+    for index in [[0.0; 3], [11.0, 9.0, 7.0], [-0.624, 9.624, 3.0]] {
+        let d = at(index);
+        assert!(d[0] == 0.0 && (d[1] - 3.0).abs() < 1e-12 && d[2] == 0.0);
+    }
+    for index in [[-0.626, 0.0, 0.0], [0.0, 9.626, 0.0], [f64::NAN; 3]] {
+        assert_eq!(at(index), [0.0; 3]);
+    }
+    assert_eq!(field.bounds(), [[0.0; 2], [0.0, 3.0], [0.0; 2]]);
+}
+
+#[test]
+fn a_dense_field_is_linear_between_voxels_and_ends_as_asked() {
+    let component = Array3::from_shape_vec((1, 1, 3), vec![1.0_f32, 3.0, 7.0]).unwrap();
+    let zero = Array3::zeros((1, 1, 3));
+    let at = |outside, x| {
+        let components = [component.clone(), zero.clone(), zero.clone()];
+        let field = Dense::new(components, Affine::IDENTITY, outside).unwrap();
+        Displacement::from(field).at([x, 0.0, 0.0])[0]
+    };
+    for outside in [Outside::Identity, Outside::Edge] {
+        assert_eq!(
+            [0.25, 1.5, 2.5, -0.5].map(|x| at(outside, x)),
+            [1.5, 5.0, 7.0, 1.0]
+        );
+    }
+    assert_eq!([-0.6, 9.0].map(|x| at(Outside::Edge, x)), [1.0, 7.0]);
+    assert_eq!([-0.6, 9.0].map(|x| at(Outside::Identity, x)), [0.0, 0.0]);
+}
+
+#[test]
+fn the_jacobian_of_a_linear_field_is_its_determinant_everywhere() {
+    let linear = [[0.1, 0.05, 0.0], [-0.2, -0.1, 0.02], [0.0, 0.03, 0.2]];
+    let whole = [0, 1, 2].map(|i| [0, 1, 2].map(|j| linear[i][j] + f64::from(u8::from(i == j))));
+    let expected = Affine::from_parts(whole, [0.0; 3]).determinant();
+    let field = Displacement::from(linear_field(linear, Outside::Edge));
+    let least = field.jacobian_min(&world_from_index(), SIZE);
+    assert!((least - expected).abs() < 1e-5, "{least} {expected}");
+    // A fold: the x axis runs backwards.
+    let folded = linear_field([[-1.5, 0.0, 0.0], [0.0; 3], [0.0; 3]], Outside::Edge);
+    let least = Displacement::from(folded).jacobian_min(&world_from_index(), SIZE);
+    assert!((least + 0.5).abs() < 1e-5);
+}
+
+#[test]
+fn a_spline_of_linear_control_points_has_the_jacobian_of_the_line() {
+    // Splines reproduce lines: control point k of a line stands for mesh coordinate k - 1.
+    let control = Array4::from_shape_fn((3, 6, 5, 7), |(i, z, y, x)| match i {
+        0 => 0.5 * y as f64,
+        1 => -0.3 * x as f64 + 0.2 * z as f64,
+        _ => 0.4 * z as f64,
+    });
+    let index_from_world = world_from_index().inverse().unwrap();
+    let field = BSpline::new(control.view(), index_from_world, SIZE).unwrap();
+    let scale = [4.0 / 12.25, 2.0 / 10.25, 3.0 / 8.25];
+    // World x falls along mesh y and world y rises along mesh x, 2 mm per voxel.
+    let (to_y, to_x, to_z) = (scale[1] / 2.0, scale[0] / 2.0, scale[2] / 2.0);
+    let jacobian = Affine::from_parts(
+        [
+            [1.0 - 0.5 * to_y, 0.0, 0.0],
+            [0.0, 1.0 - 0.3 * to_x, 0.2 * to_z],
+            [0.0, 0.0, 1.0 + 0.4 * to_z],
+        ],
+        [0.0; 3],
+    );
+    let field = Displacement::from(field);
+    let least = field.jacobian_min(&world_from_index(), SIZE);
+    assert!((least - jacobian.determinant()).abs() < 1e-12);
+    // Voxels outside the domain stay.
+    let beside = world_from_index() * Affine::translation([100.0, 0.0, 0.0]);
+    assert_eq!(field.jacobian_min(&beside, SIZE), 1.0);
+    assert_eq!(field.jacobian_min(&beside, [3, 0, 3]), f64::INFINITY);
+}
+
+#[test]
+fn what_is_no_field_is_refused() {
+    let flat = Affine::scaling([1.0, 0.0, 1.0]);
+    let spline = |shape, map| BSpline::new(Array4::zeros(shape).view(), map, SIZE).unwrap_err();
+    let size = [4, 3, 4];
+    assert_eq!(
+        spline((3, 4, 3, 4), Affine::IDENTITY),
+        FieldError::Size { size, least: 4 }
+    );
+    assert_eq!(
+        spline((2, 4, 4, 4), Affine::IDENTITY),
+        FieldError::Components
+    );
+    assert_eq!(spline((3, 4, 4, 4), flat), FieldError::NotFinite);
+    let nan = Array4::from_elem((3, 4, 4, 4), f64::NAN);
+    let refused = BSpline::new(nan.view(), Affine::IDENTITY, SIZE);
+    assert_eq!(refused, Err(FieldError::NotFinite));
+    let dense = |shapes: [(usize, usize, usize); 3], map| {
+        Dense::new(shapes.map(Array3::zeros), map, Outside::Edge).unwrap_err()
+    };
+    let size = [2, 0, 2];
+    assert_eq!(
+        dense([(2, 0, 2); 3], Affine::IDENTITY),
+        FieldError::Size { size, least: 1 }
+    );
+    assert_eq!(
+        dense([(2, 2, 2), (2, 2, 2), (2, 2, 1)], Affine::IDENTITY),
+        FieldError::Components
+    );
+    assert_eq!(dense([(2, 2, 2); 3], flat), FieldError::NotFinite);
+}
+
+#[test]
+fn a_fold_has_no_inverse() {
+    // It moves 20 to -30 and whatever lies outside not at all: neither goes to 20.
+    let folded = [[-2.5, 0.0, 0.0], [0.0; 3], [0.0; 3]];
+    let field = Displacement::from(linear_field(folded, Outside::Identity));
+    assert_eq!(field.invert([20.0, 4.0, 5.0]), None);
+}
+
+/// The smallest determinant by differences of single points, inside the domain.
+fn by_differences(field: &Displacement, world_from_index: &Affine, size: [usize; 3]) -> f64 {
+    let step = 1e-4;
+    let mut least = f64::INFINITY;
+    for z in 0..size[2] {
+        for y in 0..size[1] {
+            for x in 0..size[0] {
+                let w = world_from_index.apply([x as f64, y as f64, z as f64]);
+                let columns = [0, 1, 2].map(|a| {
+                    let at = |d: f64| {
+                        let mut w = w;
+                        w[a] += d;
+                        let moved = field.at(w);
+                        [0, 1, 2].map(|i| w[i] + moved[i])
+                    };
+                    let (low, high) = (at(-step), at(step));
+                    [0, 1, 2].map(|i| (high[i] - low[i]) / (2.0 * step))
+                });
+                least = least.min(Affine::from_columns(columns, [0.0; 3]).determinant());
+            }
+        }
+    }
+    least
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn the_inverse_undoes_the_field(
+        values in proptest::collection::vec(-1.0_f64..1.0, 40..80),
+        index in proptest::array::uniform3(1.0_f64..6.0),
+    ) {
+        let field = Displacement::from(field_of(&values, 1.0));
+        let point = world_from_index().apply(index);
+        let pushed = field.invert(point).unwrap();
+        let d = field.at(pushed);
+        let back = [0, 1, 2].map(|i| pushed[i] + d[i]);
+        // 1e-3 voxel of 2 mm
+        for i in 0..3 {
+            prop_assert!((back[i] - point[i]).abs() <= 2e-3);
+        }
+    }
+
+    #[test]
+    fn exact_slopes_are_the_limit_of_differences(
+        values in proptest::collection::vec(-1.0_f64..1.0, 40..80),
+        turn in -1.0_f64..1.0,
+    ) {
+        let field = Displacement::from(field_of(&values, 4.0));
+        let size = [9, 4, 3];
+        let inner = world_from_index() * Affine::translation([1.2, 1.3, 2.1]);
+        // Rows along the mesh's axes x, y and z, and along none.
+        let (sin, cos) = turn.sin_cos();
+        let oblique = Affine::from_rows([
+            [0.4 * cos, -0.4 * sin, 0.0, 3.0],
+            [0.4 * sin, 0.4 * cos, 0.0, 3.0],
+            [0.1, 0.0, 0.5, 2.0],
+        ]);
+        let turned = |rows| Affine::from_rows(rows);
+        for map in [
+            Affine::IDENTITY,
+            Affine::scaling([-0.5, 1.0, 1.0]).about([4.0, 0.0, 0.0]),
+            turned([[0.0, 1.0, 0.0, 0.0], [0.7, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]),
+            turned([[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [-0.5, 0.0, 0.0, 4.5]]),
+            oblique,
+        ] {
+            let grid = inner * map;
+            let exact = field.jacobian_min(&grid, size);
+            let near = by_differences(&field, &grid, size);
+            prop_assert!((exact - near).abs() < 1e-6, "{} {}", exact, near);
+        }
+    }
+}
