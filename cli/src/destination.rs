@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use voxprep_core::plan::{Explanation, Plan};
 use voxprep_core::provenance::{Artefact, Sidecar};
 use voxprep_core::subject::Subject;
@@ -224,7 +224,7 @@ impl Destination {
             fs::create_dir_all(folder)
                 .map_err(|source| Error::io("make the folder", folder, source))?;
         }
-        self.warn_of_leftovers(&names);
+        self.warn_of_leftovers(&names, !subject.points.is_empty());
         // An old sidecar would mark a half-written set as complete.
         let marker = self.sidecar();
         match fs::remove_file(&marker) {
@@ -269,30 +269,30 @@ impl Destination {
     }
 
     /// Says which files of an earlier run in the same folder will not belong to the new set.
-    fn warn_of_leftovers(&self, names: &[&str]) {
+    fn warn_of_leftovers(&self, names: &[&str], points: bool) {
         let Self::Folder(folder) = self else {
             return;
         };
         let old = fs::read_to_string(self.sidecar()).ok();
-        let old = old.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-        let outputs = old.as_ref().and_then(|old| old["outputs"].as_array());
-        for file in outputs
-            .into_iter()
-            .flatten()
+        let Some(old) = old.and_then(|text| serde_json::from_str::<Value>(&text).ok()) else {
+            return;
+        };
+        let outputs = old["outputs"].as_array().into_iter().flatten();
+        let volumes = outputs
             .filter_map(|output| output["file"].as_str())
+            .filter(|file| {
+                !names
+                    .iter()
+                    .any(|name| file_name(name).is_ok_and(|new| new == *file))
+            });
+        let left = volumes.chain(Some("points.csv").filter(|_| !points));
+        for path in left
+            .map(|file| folder.join(file))
+            .filter(|path| path.is_file())
         {
-            let written = names
-                .iter()
-                .any(|name| file_name(name).is_ok_and(|new| new == file));
-            if !written && folder.join(file).is_file() {
-                say(
-                    "warning",
-                    format_args!(
-                        "left from an earlier run, not part of this one: {}",
-                        folder.join(file).display()
-                    ),
-                );
-            }
+            let path = path.display();
+            let message = format_args!("left from an earlier run, not part of this one: {path}");
+            say("warning", message);
         }
     }
 

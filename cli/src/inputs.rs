@@ -8,6 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use voxprep_core::provenance::Artefact;
 use voxprep_core::subject::Subject;
 use voxprep_core::volume::{Header, Role, Unit};
+use voxprep_core::voxels::ElementType;
 use voxprep_io::{Error, ReadOptions};
 
 use crate::failure::usage;
@@ -120,6 +121,10 @@ impl Inputs {
             if *role == Role::Label {
                 header.role = Role::Label;
                 header.unit = Unit::Unknown;
+                // Labels stored as floats are read as integers; which, only the voxels can tell.
+                if !header.element_type.is_integer() {
+                    header.element_type = ElementType::I32;
+                }
             }
             headers.push((name.clone(), header));
         }

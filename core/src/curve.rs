@@ -1,7 +1,7 @@
 //! `Curve`: what a pointwise step does to the value of a voxel, as data where possible.
 //!
 //! Closed forms fold into one another and can be tabulated; the others run chunk by chunk. How
-//! curves are executed is the business of [`crate::pass`].
+//! curves are executed is the business of the plan.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -227,6 +227,20 @@ impl Geometry {
         )
     }
 
+    /// The grid of `size` voxels over exactly the same field of view; the spacing becomes
+    /// `s n / n'`.
+    ///
+    /// # Errors
+    /// As [`Geometry::new`].
+    pub fn with_size(&self, size: [usize; 3]) -> Result<Self> {
+        let ratio = [0, 1, 2].map(|i| self.size[i] as f64 / size[i].max(1) as f64);
+        let low = ratio.map(|r| 0.5 * (r - 1.0));
+        Self::new(
+            size,
+            self.world_from_index * Affine::translation(low) * Affine::scaling(ratio),
+        )
+    }
+
     /// Whether a continuous index lies in the volume: within half a voxel of its outer centres.
     pub fn contains_index(&self, index: [f64; 3]) -> bool {
         (0..3).all(|i| index[i] >= -0.5 && index[i] <= self.size[i] as f64 - 0.5)

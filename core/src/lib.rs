@@ -41,6 +41,7 @@ pub mod plan;
 pub mod pool;
 pub mod prelude;
 pub mod provenance;
+pub mod record;
 pub mod registry;
 pub mod schema;
 pub mod stream;

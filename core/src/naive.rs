@@ -52,10 +52,11 @@ pub fn halo(filter: &dyn Filter, subject: &Subject, image: &str) -> Result<Halo>
 
 fn execute(task: &Task, bound: Bound, plan: &Plan) -> Result<(Voxels, u64)> {
     let mut source = bound.source.clone();
+    let edge = plan.pipeline().sampling.fill == Fill::Edge && source.role() == Role::Intensity;
     let mut legs = task.legs.as_slice();
     // Leading steps that only move whole voxels are copies, and what they cut is gone.
     while let Some((leg, rest)) = legs.split_first() {
-        match copied(&source, leg, task)? {
+        match copied(&source, leg, task, edge)? {
             Some(copy) if !rest.is_empty() => (source, legs) = (copy, rest),
             _ => break,
         }
@@ -96,11 +97,14 @@ fn execute(task: &Task, bound: Bound, plan: &Plan) -> Result<(Voxels, u64)> {
 }
 
 /// What a step that moves whole voxels leaves of a volume; `None` where it is another step.
-fn copied(source: &Volume, leg: &Leg, task: &Task) -> Result<Option<Volume>> {
-    let map = source.geometry().index_from_world() * leg.grid.world_from_index();
+fn copied(source: &Volume, leg: &Leg, task: &Task, edge: bool) -> Result<Option<Volume>> {
+    let Some(world) = leg.map.as_affine() else {
+        return Ok(None);
+    };
+    let map = source.geometry().index_from_world() * world * leg.grid.world_from_index();
     let size = leg.grid.size();
     let whole = |v: f64| (v - v.round()).abs() < 1e-4;
-    if !leg.map.is_identity() || !corners(size).all(|c| map.apply(c).into_iter().all(whole)) {
+    if !corners(size).all(|c| map.apply(c).into_iter().all(whole)) {
         return Ok(None);
     }
     let steps = map.linear().into_iter().flatten();
@@ -116,10 +120,11 @@ fn copied(source: &Volume, leg: &Leg, task: &Task) -> Result<Option<Volume>> {
             for y in 0..size[1] {
                 for x in 0..size[0] {
                     let from = map.apply([x, y, z].map(|i| i as f64)).map(|v| v.round());
-                    let inside = (0..3)
-                        .all(|i| from[i] >= 0.0 && from[i] < source.geometry().size()[i] as f64);
+                    let last = source.geometry().size().map(|n| n as f64 - 1.0);
+                    let nearest = [0, 1, 2].map(|i| from[i].clamp(0.0, last[i]));
+                    let inside = edge || nearest == from;
                     let fill = task.fill.get(c).copied().unwrap_or_default();
-                    let there = source.voxels().get(c, from.map(|v| v as usize));
+                    let there = source.voxels().get(c, nearest.map(|v| v as usize));
                     values.push(there.filter(|_| inside).unwrap_or(fill));
                 }
             }

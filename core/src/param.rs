@@ -33,6 +33,11 @@ const FORMS: &str = "a number, or { uniform = [low, high] }, { normal = [mean, s
                      { choice = [a, b, ...] }";
 
 impl Param {
+    /// A number drawn from `[low, high)`; `low` must be below `high`.
+    pub fn uniform(low: f64, high: f64) -> Self {
+        Self::Drawn(Distribution::Uniform([low, high]))
+    }
+
     /// The number for this subject. A fixed number draws nothing.
     pub fn draw(&self, rng: &mut Stream) -> f64 {
         match self {

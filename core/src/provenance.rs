@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::finding::Finding;
-use crate::plan::{Plan, Record, RunOptions};
+use crate::plan::{Plan, RunOptions};
+use crate::record::Record;
 use crate::subject::Subject;
 use crate::volume::{Header, Volume};
 
@@ -22,9 +23,12 @@ pub struct Sidecar {
     pub sidecar: u32,
     /// The voxprep that made the outputs.
     pub voxprep: String,
-    /// A hash of the subject's id, or the id itself where that was asked for. It keys the random
-    /// draws, so that a renamed input gives the same bytes again.
+    /// A hash of the subject's id. It keys the random draws
+    /// ([`Subject::from_key`]), so that a renamed input gives the same bytes again.
     pub subject: String,
+    /// The subject's id itself, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The pass over the data set.
     pub epoch: u64,
     /// Whether neighbouring steps ran as one.
@@ -87,7 +91,8 @@ impl Sidecar {
         Ok(Self {
             sidecar: VERSION,
             voxprep: env!("CARGO_PKG_VERSION").to_owned(),
-            subject: pseudonym(subject.id()),
+            subject: subject.key().to_owned(),
+            id: None,
             epoch: options.epoch,
             fuse: options.fuse,
             pipeline_hash: hash_json(&pipeline),

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::finding::Finding;
-use crate::plan::Record;
+use crate::provenance::pseudonym;
+use crate::record::Record;
 use crate::volume::{Role, Volume};
 use crate::voxels::Voxels;
 use crate::world_map::WorldMap;
@@ -67,6 +68,7 @@ pub(crate) fn can_name_a_volume(name: &str) -> bool {
 #[derive(Clone, Debug, Default)]
 pub struct Subject {
     id: String,
+    key: String,
     volumes: Vec<(String, Volume)>,
     reference: Option<String>,
     /// Points, LPS+ mm.
@@ -82,15 +84,30 @@ pub struct Subject {
 impl Subject {
     /// A subject without volumes. The id keys its random draws: it must be stable.
     pub fn new(id: impl Into<String>) -> Self {
+        let id = id.into();
         Self {
-            id: id.into(),
+            key: pseudonym(&id),
+            id,
             ..Self::default()
         }
     }
 
-    /// The stable name that keys the random draws.
+    /// A subject without volumes and id, whose draws are keyed as a sidecar's `subject` says.
+    pub fn from_key(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The stable name; empty for a subject made of its key.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What keys the random draws and stands for the id in a sidecar.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// Adds a volume.

@@ -111,23 +111,29 @@ pub trait Spatial: Send + Sync {
     /// Where the parameters do not fit the subject.
     fn resolve(&self, input: &Input<'_>, rng: &mut Stream) -> Result<Motion>;
 
-    /// The output grid of one volume; by default its own, cut to the motion's window.
+    /// The output grid of one volume; by default the motion's, or its own cut to the motion's
+    /// window.
     ///
     /// # Errors
     /// Where the grid cannot be made.
     fn grid(&self, motion: &Motion, own: &Geometry, reference: &Geometry) -> Result<Geometry> {
-        motion.windowed(own, reference)
+        match &motion.grid {
+            Some(grid) => Ok(grid.clone()),
+            None => motion.windowed(own, reference),
+        }
     }
 }
 
 /// What a spatial step does to a subject: a map of the world, and perhaps a new window on the
-/// reference grid.
+/// reference grid, or a grid for all volumes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Motion {
     /// What happens to the world.
     pub map: WorldMap,
     /// The part of the reference grid that remains (it may reach beyond).
     pub window: Option<Window>,
+    /// The grid that every volume takes.
+    pub grid: Option<Geometry>,
 }
 
 /// A box of voxels on a grid; it may reach beyond.
@@ -147,14 +153,17 @@ impl Motion {
 
     /// The world moves by a map.
     pub fn map(map: WorldMap) -> Self {
-        Self { map, window: None }
+        Self {
+            map,
+            ..Self::default()
+        }
     }
 
     /// Nothing moves, but only a window of the reference grid remains.
     pub fn window(start: [i64; 3], size: [usize; 3]) -> Self {
         Self {
-            map: WorldMap::identity(),
             window: Some(Window { start, size }),
+            ..Self::default()
         }
     }
 
@@ -454,16 +463,20 @@ pub enum Per {
 }
 
 /// Over which voxels a statistic runs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(
+    Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Over {
     /// All.
+    #[default]
     All,
     /// Those that are not 0.
     NonZero,
-    /// Those above this value.
+    /// Those above a value, in the unit of the image.
     Above(f64),
-    /// Those where a label volume of the subject is not 0.
+    /// Those where the named label volume, on the same grid, is not 0.
     Mask(String),
 }
 
@@ -523,6 +536,8 @@ pub struct SubjectEdit<'a> {
     pub(crate) subject: &'a mut Subject,
     pub(crate) targets: Vec<String>,
     pub(crate) step: &'a str,
+    /// What was written: from which volume, and its name now.
+    pub(crate) written: Vec<(String, String)>,
 }
 
 impl SubjectEdit<'_> {
@@ -541,7 +556,9 @@ impl SubjectEdit<'_> {
     /// # Errors
     /// [`Error::Input`] where the name is taken.
     pub fn add(&mut self, name: &str, volume: Volume) -> Result<()> {
-        self.subject.add(name, volume)
+        self.subject.add(name, volume)?;
+        self.written.push((name.to_owned(), name.to_owned()));
+        Ok(())
     }
 
     /// Puts a volume in the place of another.
@@ -551,6 +568,7 @@ impl SubjectEdit<'_> {
     pub fn replace(&mut self, name: &str, volume: Volume) -> Result<()> {
         self.exists(name)?;
         self.subject.put(name, volume);
+        self.written.push((name.to_owned(), name.to_owned()));
         Ok(())
     }
 
@@ -571,7 +589,9 @@ impl SubjectEdit<'_> {
     /// [`Error::Input`] where there is no volume of that name, or the new one is taken.
     pub fn rename(&mut self, from: &str, to: &str) -> Result<()> {
         self.exists(from)?;
-        self.subject.rename(from, to)
+        self.subject.rename(from, to)?;
+        self.written.push((from.to_owned(), to.to_owned()));
+        Ok(())
     }
 
     /// The points, LPS+ mm.

@@ -1,6 +1,6 @@
 """Writes nibabel.json: what nibabel reads from every single NIfTI-1 file of the shared data.
 
-    /opt/peers/venv/bin/python io/tests/nibabel_table.py ../shared/data > io/tests/nibabel.json
+    python3 io/tests/nibabel_table.py ../shared/data > io/tests/nibabel.json
 
 Channels are numbered as in voxprep: what is inside a voxel (complex, colours) fastest, then
 dimensions 4 to 7. Affines are RAS+ mm. NaN voxels are counted and left out of sum, min and max.

@@ -12,21 +12,28 @@ use voxprep_tests::{registry, root};
 
 /// Every transform there is, on purpose a second list: a crate that nothing links registers
 /// nothing, and no other test would notice.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 21] = [
     "augment.noise",
     "augment.rotate",
+    "augment.shift",
+    "augment.zoom",
     "ct.clip",
     "ct.window",
     "filter.gaussian",
     "intensity.clip",
+    "intensity.percentile_clip",
     "intensity.rescale",
     "intensity.zscore",
     "label.remap",
     "spatial.crop",
     "spatial.flip",
+    "spatial.like",
     "spatial.reorient",
+    "spatial.resize",
     "spatial.spacing",
+    "subject.drop",
     "subject.keep",
+    "subject.rename",
 ];
 
 /// DESIGN 2: the folder of each crate, its package, and the packages of ours it may name. What

@@ -79,9 +79,13 @@ fn step() -> impl Strategy<Value = Step> {
     let spatial = prop_oneof![
         prop::array::uniform3(0.6..2.5_f64)
             .prop_map(|s| format!("use = \"spatial.spacing\"\nspacing_mm = {s:?}")),
-        (-40.0..40.0_f64, "[xyz]").prop_map(|(a, axis)| format!(
-            "use = \"augment.rotate\"\nangle_deg = {a}\naxis = \"{axis}\""
-        )),
+        (
+            prop_oneof![3 => -40.0..40.0_f64, 1 => prop::sample::select(vec![90.0, 180.0, -90.0])],
+            "[xyz]"
+        )
+            .prop_map(|(a, axis)| format!(
+                "use = \"augment.rotate\"\nangle_deg = {a}\naxis = \"{axis}\""
+            )),
     ];
     prop_oneof![
         4 => spatial.prop_map(|toml| Step { interpolates: true, ..plain(toml) }),
@@ -103,7 +107,8 @@ fn step() -> impl Strategy<Value = Step> {
                 l + w
             ))
         }),
-        1 => (0.0..5.0_f64).prop_map(|std| plain(format!("use = \"augment.noise\"\nstd = {std}"))),
+        // noise brings integers near ties too
+        1 => (0.0..5.0_f64).prop_map(|std| Step { interpolates: true, ..plain(format!("use = \"augment.noise\"\nstd = {std}")) }),
         1 => Just(plain("use = \"label.remap\"\nmap = { 1 = 7, 3 = 1 }".to_owned())),
         1 => (-900.0..0.0_f64).prop_map(|low| plain(format!(
             "use = \"intensity.clip\"\nlow = {low}\nhigh = 900\non = [\"image\"]\nas = \"copy\""
@@ -185,6 +190,7 @@ fn holds<T: Voxel>(steps: &[Step], header: &str, size: [usize; 3]) -> Result<(),
         let pairs = pairs(volume, naive.volume(name).unwrap());
         let unequal = pairs.iter().filter(|(p, q)| p != q).count();
         let worst = pairs.iter().map(|(p, q)| (p - q).abs()).fold(0.0, f64::max);
+        prop_assert!(pairs.iter().all(|(p, q)| p.is_nan() == q.is_nan()));
         let largest = pairs.iter().map(|(_, q)| q.abs()).fold(0.0, f64::max);
         if name == "lungs" {
             prop_assert_eq!(worst, 0.0);
@@ -306,6 +312,89 @@ fn later_steps_do_not_change_what_an_earlier_one_looked_at() {
             assert!(equal, "{name} after {later}");
         }
     }
+}
+
+/// The voxels that a statistic chose are those that the step then treats as chosen.
+#[test]
+fn what_is_above_for_the_statistic_is_above_for_the_curve() {
+    let grid = Geometry::aligned([4, 1, 1], [1.0; 3], [0.0; 3]).unwrap();
+    let values = [0.1, 0.1, 0.5, 0.9];
+    let subject = Subject::new("a")
+        .with("image", volume::<f32>(grid, |[x, ..]| values[x]))
+        .unwrap();
+    // 0.1 in single precision is above 0.1
+    let steps = "[[step]]\nuse = \"intensity.zscore\"\nover = { above = 0.1 }\noutside = \"zero\"";
+    let result = plan(steps)
+        .unwrap()
+        .run(subject, &RunOptions::default())
+        .unwrap();
+    let after = result
+        .volume("image")
+        .unwrap()
+        .voxels()
+        .values::<f32>()
+        .unwrap()
+        .to_vec();
+    assert!(after.iter().all(|&v| v != 0.0), "{after:?}");
+    assert!(after.iter().sum::<f32>().abs() < 1e-6);
+}
+
+/// A turn by half a circle and a cut are copies; what they cut does not come back either.
+#[test]
+fn what_is_cut_after_a_half_turn_stays_away() {
+    let grid = Geometry::aligned([33, 33, 1], [1.0; 3], [0.0; 3]).unwrap();
+    let at = |[x, ..]: [usize; 3]| if x < 16 { 0.0 } else { 1000.0 };
+    for (spacing, antialias) in [(4.0, "auto"), (0.5, "off")] {
+        let steps = format!(
+            "[sampling]\nfill = 0\nantialias = \"{antialias}\"\n\
+             [[step]]\nuse = \"augment.rotate\"\nangle_deg = 180\naxis = \"z\"\n\
+             [[step]]\nuse = \"spatial.crop\"\nstart = [17, 0, 0]\nsize = [16, 33, 1]\n\
+             [[step]]\nuse = \"spatial.spacing\"\nspacing_mm = [{spacing}, {spacing}, 1.0]"
+        );
+        let subject = Subject::new("a")
+            .with("image", volume::<f32>(grid.clone(), at))
+            .unwrap();
+        let result = plan(&steps)
+            .unwrap()
+            .run(subject, &RunOptions::default())
+            .unwrap();
+        let values = result
+            .volume("image")
+            .unwrap()
+            .voxels()
+            .values::<f32>()
+            .unwrap()
+            .to_vec();
+        assert!(values.iter().all(|&v| v == 0.0), "{spacing}");
+    }
+}
+
+/// G-06: a renamed volume keeps its fill value; the record says what became what.
+#[test]
+fn a_renamed_volume_keeps_its_fill_and_its_record() {
+    let steps = "[[step]]\nuse = \"ct.window\"\nlevel = -600\nwidth = 1600\n\
+                 [[step]]\nuse = \"subject.rename\"\nnames = { image = \"lung\" }\n\
+                 [[step]]\nuse = \"augment.rotate\"\nangle_deg = 45\naxis = \"z\"";
+    let grid = Geometry::aligned([9, 9, 1], [1.0; 3], [0.0; 3]).unwrap();
+    let ct = volume::<i16>(grid, |_| 40.0).with_unit(Unit::Hu);
+    let subject = Subject::new("a").with("image", ct).unwrap();
+    let result = plan(steps)
+        .unwrap()
+        .run(subject, &RunOptions::default())
+        .unwrap();
+    let corner = result
+        .volume("lung")
+        .unwrap()
+        .voxels()
+        .get(0, [0, 0, 0])
+        .unwrap();
+    assert!((corner - 0.25).abs() < 1e-6, "{corner}");
+    let written = &result.history[1].volumes;
+    assert_eq!(
+        (written[0].from.as_str(), written[0].to.as_str()),
+        ("image", "lung")
+    );
+    assert_eq!(written.len(), 1);
 }
 
 /// Fill values are for images; what is turned in from outside a label map is background.

@@ -125,7 +125,7 @@ impl Run {
         let sidecar = |outputs| {
             let mut sidecar = Sidecar::new(&plan, &options, &subject, artefacts, outputs)?;
             if self.keep_identifiers {
-                sidecar.subject = id.to_owned();
+                sidecar.id = Some(id.to_owned());
             }
             Ok(sidecar)
         };

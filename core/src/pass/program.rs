@@ -370,10 +370,10 @@ impl Op {
                 let mut other = values.to_vec();
                 run(inside, start, values);
                 run(outside, start, &mut other);
-                let bound = above.map(F::from_f64);
                 for ((v, before), outside) in values.iter_mut().zip(original).zip(other) {
-                    let holds = match bound {
-                        Some(bound) => before > bound,
+                    let holds = match above {
+                        // in double precision, as statistics compare
+                        Some(bound) => before.to_f64() > *bound,
                         None => before != F::ZERO,
                     };
                     if !holds {

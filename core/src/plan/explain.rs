@@ -5,9 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::resolve::{State, resolve};
-use super::run::subject_key;
 use super::{Active, Plan, StageKind, stages};
 use crate::error::Result;
+use crate::provenance::pseudonym;
+use crate::stream::hash_name;
 use crate::volume::{Header, Role};
 use crate::voxels::ElementType;
 
@@ -109,7 +110,7 @@ impl Plan {
         headers: &[(String, Header)],
         fuse: bool,
     ) -> Result<Explanation> {
-        let steps = self.active(subject_key(subject), 0);
+        let steps = self.active(hash_name(&pseudonym(subject)), 0);
         let mut explanation = self.explain_steps(&steps, fuse);
         let runs = |id: &str| steps.iter().any(|step| step.id() == id);
         let ids = self.steps.iter().map(|planned| &planned.step.id);

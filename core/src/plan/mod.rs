@@ -7,14 +7,12 @@
 
 mod begin;
 mod explain;
-mod record;
 mod resample;
 mod resolve;
 mod run;
 mod stage;
 
 pub use explain::{Explanation, StageInfo, VolumeState};
-pub use record::{Record, Written};
 pub use run::{Progress, RunOptions};
 
 pub(crate) use resolve::{Leg, Task};

@@ -34,7 +34,17 @@ pub(crate) fn execute(
     sampling: &Sampling,
     program: &Program,
 ) -> Result<(Voxels, u64)> {
-    let part = remaining(source.geometry(), &task.legs)?;
+    let (exact, part) = leading(source.geometry(), &task.legs)?;
+    if part.is_none() && exact < task.legs.len() {
+        // The leading steps add voxels, between which and the others later steps interpolate.
+        let left = copied_legs(task, source, sampling, exact)?;
+        let rest = Task {
+            legs: task.legs[exact..].to_vec(),
+            ..task.clone()
+        };
+        return execute(&rest, &left, sampling, program);
+    }
+    let part = part.unwrap_or_else(|| Part::whole(source.geometry()));
     let composed = Composed::new(&part.grid, &task.legs, part.legs)?;
     let output = task.header.element_type;
     let exact = index_exact(&composed.source_from_out, composed.size);
@@ -88,6 +98,12 @@ struct Part {
 }
 
 impl Part {
+    /// Whether voxels of the source, from `low` to `high`, all belong to this part.
+    fn contains(&self, low: [f64; 3], high: [f64; 3]) -> bool {
+        let size = self.grid.size();
+        (0..3).all(|i| low[i] >= self.start[i] as f64 && high[i] < (self.start[i] + size[i]) as f64)
+    }
+
     /// This part of all channels.
     fn of<'a, T>(&self, view: &'a ArrayView4<'_, T>) -> ArrayView4<'a, T> {
         let size = self.grid.size();
@@ -96,17 +112,29 @@ impl Part {
     }
 }
 
-fn remaining(source: &Geometry, legs: &[Leg]) -> Result<Part> {
-    let mut part = Part {
-        start: [0; 3],
-        grid: source.clone(),
-        legs: 0,
-    };
-    for leg in legs {
-        let map = source.index_from_world() * leg.grid.world_from_index();
-        let exact = index_exact(&map, leg.grid.size()).filter(|_| leg.map.is_identity());
-        let Some(exact) = exact else {
-            break;
+impl Part {
+    fn whole(source: &Geometry) -> Self {
+        Self {
+            start: [0; 3],
+            grid: source.clone(),
+            legs: 0,
+        }
+    }
+}
+
+/// How many leading legs move whole voxels only, and what part of the source they leave; no part
+/// where one of them reaches beyond what the one before left.
+fn leading(source: &Geometry, legs: &[Leg]) -> Result<(usize, Option<Part>)> {
+    let mut part = Some(Part::whole(source));
+    let mut world = Affine::IDENTITY;
+    for (k, leg) in legs.iter().enumerate() {
+        let Some(map) = leg.map.as_affine() else {
+            return Ok((k, part));
+        };
+        world = world * map;
+        let map = source.index_from_world() * world * leg.grid.world_from_index();
+        let Some(exact) = index_exact(&map, leg.grid.size()) else {
+            return Ok((k, part));
         };
         // The source voxels that this grid covers.
         let map = exact.source_from_out();
@@ -116,19 +144,41 @@ fn remaining(source: &Geometry, legs: &[Leg]) -> Result<Part> {
             low = [0, 1, 2].map(|i| low[i].min(index[i]));
             high = [0, 1, 2].map(|i| high[i].max(index[i]));
         }
-        let end = [0, 1, 2].map(|i| part.start[i] + part.grid.size()[i]);
-        if (0..3).any(|i| low[i] < part.start[i] as f64 || high[i] >= end[i] as f64) {
-            break;
-        }
-        let start = low.map(|v| v as usize);
-        let size = [0, 1, 2].map(|i| high[i] as usize - start[i] + 1);
-        part = Part {
-            start,
-            grid: source.window(start.map(|v| v as i64), size)?,
-            legs: part.legs + 1,
+        part = match part {
+            Some(old) if old.contains(low, high) => {
+                let start = low.map(|v| v as usize);
+                let size = [0, 1, 2].map(|i| high[i] as usize - start[i] + 1);
+                Some(Part {
+                    start,
+                    grid: source.window(start.map(|v| v as i64), size)?,
+                    legs: k + 1,
+                })
+            }
+            _ => None,
         };
     }
-    Ok(part)
+    Ok((legs.len(), part))
+}
+
+/// What the first legs of a task, which move whole voxels, leave of its source.
+fn copied_legs(task: &Task, source: &Volume, sampling: &Sampling, legs: usize) -> Result<Volume> {
+    let mut header = source.header().clone();
+    let (first, _) = task.legs.split_at(legs);
+    if let Some(last) = first.last() {
+        header.geometry = last.grid.clone();
+    }
+    let copy = Task {
+        legs: first.to_vec(),
+        curves: Vec::new(),
+        header: header.clone(),
+        ..task.clone()
+    };
+    let channels = source.voxels().channels();
+    let nothing = Program::new(&[], channels, &|_| {
+        Err(Error::plugin("no curve, no lookup"))
+    })?;
+    let (voxels, _) = execute(&copy, source, sampling, &nothing)?;
+    Volume::with_header(header, voxels)
 }
 
 /// The voxels of a map by whole indices.

@@ -5,12 +5,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::record::Written;
-use super::{Active, Record, Stage};
+use super::{Active, Stage};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
 use crate::finding::Finding;
 use crate::geometry::Geometry;
+use crate::record::{Record, Written};
 use crate::subject::Subject;
 use crate::transform::{Headers, Input, Kind, Needs, Pointwise, Reads, Spatial};
 use crate::volume::{AxisKind, ChannelAxis, Header, Role, Unit};
@@ -26,6 +26,7 @@ pub(crate) struct State {
 }
 
 /// What a stage does to write one volume.
+#[derive(Clone)]
 pub(crate) struct Task {
     pub(crate) target: String,
     /// The volume it starts from, as it was when the stage began.
@@ -157,16 +158,7 @@ impl Resolving<'_> {
     fn run(&mut self) -> Result<()> {
         let sources = self.state.targets(self.step)?;
         let outputs = outputs(self.step, self.state, &sources)?;
-        if sources.is_empty() {
-            let acts = match self.step.planned.role {
-                Some(Role::Label) => "label map",
-                _ => "image",
-            };
-            let message = format!("there is no {acts} for the step to act on");
-            self.findings
-                .borrow_mut()
-                .push(Finding::warning("step.idle", message));
-        }
+        self.findings.borrow_mut().extend(idle(self.step, &sources));
         match self.step.kind() {
             Kind::Spatial(spatial) => self.spatial(spatial, &sources, &outputs),
             Kind::Pointwise(pointwise) => sources
@@ -285,6 +277,22 @@ impl Resolving<'_> {
         self.state.put(output, header, fill);
         Ok(())
     }
+}
+
+/// What to say of a step that finds nothing to act on.
+pub(crate) fn idle(step: &Active<'_>, sources: &[String]) -> Option<Finding> {
+    if !sources.is_empty() {
+        return None;
+    }
+    let acts = match step.planned.role {
+        Some(Role::Label) => "label map",
+        _ => "image",
+    };
+    let finding = Finding::warning("step.idle", format!("there is no {acts} to act on"));
+    Some(Finding {
+        step: Some(step.id().to_owned()),
+        ..finding
+    })
 }
 
 /// The names the results take: those of the sources, or the one `as` gives.

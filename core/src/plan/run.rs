@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::begin::{headers, initial_fill};
-use super::record::Written;
-use super::resolve::{Resolved, State, Task, check_unit, outputs, resolve};
-use super::{Active, Plan, Record, Stage, StageKind, resample, stages};
+use super::resolve::{Resolved, State, Task, check_unit, idle, outputs, resolve};
+use super::{Active, Plan, Stage, StageKind, resample, stages};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
 use crate::pass;
 use crate::pass::program::Program;
-use crate::provenance::pseudonym;
+use crate::record::{Record, Written};
 use crate::stream::hash_name;
 use crate::subject::Subject;
 use crate::transform::{Input, Kind, Out, SubjectEdit, other_volume};
@@ -101,7 +100,7 @@ impl Plan {
         options: &RunOptions<'_>,
         execute: &Execute<'_>,
     ) -> Result<Subject> {
-        let steps = self.active(subject_key(subject.id()), options.epoch);
+        let steps = self.active(hash_name(subject.key()), options.epoch);
         let stages = stages(&steps, options.fuse, self.pipeline.sampling.fill);
         let mut state = self.begin(&mut subject)?;
         for (position, stage) in stages.iter().enumerate() {
@@ -153,6 +152,14 @@ impl Plan {
             let moved = |w: &Written| w.from == w.to && Some(&w.to) == reference.as_ref();
             if record.volumes.iter().any(moved) {
                 subject.push_points(&record.map, &record.step);
+            } else if !record.map.is_identity() && has_points(subject) {
+                let message =
+                    "points and boxes stay with the reference volume, which does not move";
+                let finding = Finding::warning("points.stay", message);
+                subject.findings.push(Finding {
+                    step: Some(record.step.clone()),
+                    ..finding
+                });
             }
             subject.history.push(record);
         }
@@ -182,6 +189,7 @@ impl Plan {
         let sources = state.targets(step)?;
         let targets = outputs(step, state, &sources)?;
         let before = state.headers.clone();
+        subject.findings.extend(idle(step, &sources));
         let mut drawn = Vec::new();
         for (source, target) in sources.iter().zip(&targets) {
             let findings = RefCell::new(Vec::new());
@@ -248,12 +256,29 @@ impl Plan {
             subject,
             targets,
             step: step.id(),
+            written: Vec::new(),
         };
         joint.apply(&mut edit, &mut stream)?;
-        let pairs = subject
-            .names()
-            .map(|name| (name.to_owned(), name.to_owned()))
-            .collect();
+        let written = edit.written;
+        for (from, to) in &written {
+            if let Some(fill) = state.fills.remove(from) {
+                state.fills.insert(to.clone(), fill);
+            }
+        }
+        let reference = state.reference().map(|(name, _)| name.to_owned());
+        let renamed = |name: &String| written.iter().any(|(from, to)| from == name && to != name);
+        if let Some(name) =
+            reference.filter(|name| subject.volume(name).is_none() && !renamed(name))
+            && has_points(subject)
+        {
+            let message = format!("points and boxes belong to '{name}', which is dropped here");
+            let finding = Finding::warning("points.stay", message);
+            subject.findings.push(Finding {
+                step: Some(step.id().to_owned()),
+                ..finding
+            });
+        }
+        let pairs = written;
         self.finish_alone(
             step,
             stream.drawn().to_vec(),
@@ -313,9 +338,8 @@ impl Plan {
     }
 }
 
-/// What keys a subject's draws: what stands for its id in a sidecar, so that the sidecar is enough.
-pub(crate) fn subject_key(id: &str) -> u64 {
-    hash_name(&pseudonym(id))
+fn has_points(subject: &Subject) -> bool {
+    !subject.points.is_empty() || !subject.boxes.is_empty()
 }
 
 /// Gives each task the volumes it reads, before any is written. A volume that one task alone needs

@@ -1,6 +1,8 @@
 //! `intensity.*`: ranges and standard scores.
 
 use proptest::prelude::*;
+use voxprep_core::geometry::Geometry;
+use voxprep_core::plan::RunOptions;
 use voxprep_core::subject::Subject;
 use voxprep_core::volume::Unit;
 use voxprep_core::voxels::{ElementType, Voxel};
@@ -270,4 +272,26 @@ fn nan_is_counted_and_left_out_of_statistics() {
             "{steps}"
         );
     }
+}
+
+/// INT-01: 0..=100 clipped to its 5th and 95th percentile, the input untouched.
+#[test]
+fn a_ramp_is_clipped_to_its_percentiles() {
+    let grid = Geometry::aligned([101, 1, 1], [1.0; 3], [0.0; 3]).unwrap();
+    let ramp = voxprep_tests::volume::<i16>(grid, |[x, ..]| x as f64);
+    let subject = Subject::new("a").with("image", ramp.clone()).unwrap();
+    let steps = "[[step]]\nuse = \"intensity.percentile_clip\"";
+    let result = voxprep_tests::plan(steps)
+        .unwrap()
+        .run(subject, &RunOptions::default())
+        .unwrap();
+    let values = result
+        .volume("image")
+        .unwrap()
+        .voxels()
+        .values::<i16>()
+        .unwrap();
+    let expected: Vec<i16> = (0..=100).map(|v: i16| v.clamp(5, 95)).collect();
+    assert_eq!(values, expected);
+    assert_eq!(ramp.voxels().values::<i16>().unwrap()[0], 0);
 }

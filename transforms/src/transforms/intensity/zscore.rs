@@ -14,28 +14,13 @@ use voxprep_core::transform::Per;
 pub struct Zscore {
     /// Over which voxels mean and standard deviation are measured. Default "all".
     #[serde(default)]
-    pub over: Chosen,
+    pub over: Over,
     /// What becomes of the voxels that were not chosen. Default "scaled".
     #[serde(default)]
     pub outside: Outside,
     /// Whether each channel has its own mean and standard deviation. Default "channel".
     #[serde(default)]
     pub per: Per,
-}
-
-/// Which voxels count.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Chosen {
-    /// All.
-    #[default]
-    All,
-    /// Those that are not 0.
-    Nonzero,
-    /// Those above a value, in the unit of the image.
-    Above(f64),
-    /// Those where the named label volume, on the same grid, is not 0.
-    Mask(String),
 }
 
 /// What becomes of the voxels that were not chosen.
@@ -61,14 +46,14 @@ impl Pointwise for Zscore {
     }
 
     fn resolve(&self, input: &Input<'_>, _: &mut Stream) -> Result<Curve> {
-        let (over, mask) = match &self.over {
-            Chosen::All => (Over::All, None),
-            Chosen::Nonzero => (Over::NonZero, Some(Mask::NonZero)),
-            Chosen::Above(bound) => (Over::Above(*bound), Some(Mask::Above(*bound))),
-            Chosen::Mask(name) => (Over::Mask(name.clone()), Some(Mask::Volume(name.clone()))),
+        let mask = match &self.over {
+            Over::NonZero => Some(Mask::NonZero),
+            Over::Above(bound) => Some(Mask::Above(*bound)),
+            Over::Mask(name) => Some(Mask::Volume(name.clone())),
+            _ => None,
         };
         let mut curves = Vec::new();
-        for data in input.summaries(&over, self.per)? {
+        for data in input.summaries(&self.over, self.per)? {
             if data.count == 0 {
                 return Err(
                     Error::input(format!("no voxel of '{}' is chosen", input.name()))
