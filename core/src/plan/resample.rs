@@ -23,6 +23,8 @@ use crate::volume::{Role, Volume};
 use crate::voxels::{Voxel, Voxels, channel, count};
 use crate::{dispatch, with_type};
 
+/// An axis that shrinks by more than this has lost all meaning.
+const MOST_SHRINKING: f64 = 1e5;
 /// Gaussian kernels end at this many standard deviations.
 const TRUNCATE: f64 = 4.0;
 
@@ -68,7 +70,7 @@ pub(crate) fn execute(
     };
     let sigma = match order {
         Order::Nearest => [0.0; 3],
-        _ => smoothing(&composed.source_from_out, sampling.antialias),
+        _ => smoothing(&composed.source_from_out, sampling.antialias)?,
     };
     let job = Job {
         task,
@@ -208,22 +210,28 @@ fn copied(
 }
 
 /// The standard deviation of the blur before sampling, in source voxels (Cardoso et al. 2015).
-fn smoothing(source_from_out: &Affine, antialias: Antialias) -> [f64; 3] {
+fn smoothing(source_from_out: &Affine, antialias: Antialias) -> Result<[f64; 3]> {
     let least = match antialias {
-        Antialias::Off => return [0.0; 3],
+        Antialias::Off => return Ok([0.0; 3]),
         Antialias::On => 1.0,
         // 2 within rounding: 0.7 mm to 1.4 mm is a factor of 2
         Antialias::Auto => 2.0 - 1e-6,
     };
     let factors = shrink_factors(source_from_out);
+    if let Some(factor) = factors.into_iter().find(|&factor| factor > MOST_SHRINKING) {
+        return Err(Error::parameter(format!(
+            "an axis shrinks by a factor of {factor:.0}: its voxels are larger than any scan"
+        ))
+        .remedy("use smaller voxels"));
+    }
     let sigma = antialias_sigma(source_from_out);
-    [0, 1, 2].map(|axis| {
+    Ok([0, 1, 2].map(|axis| {
         if factors[axis] >= least {
             sigma[axis]
         } else {
             0.0
         }
-    })
+    }))
 }
 
 /// The legs of a task as one map, with the boxes that a sample must not leave.

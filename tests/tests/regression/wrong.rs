@@ -318,3 +318,21 @@ fn a_singular_affine_is_refused_before_anything_is_computed() {
         );
     }
 }
+
+/// A voxel larger than any scan is a slip of the pen, and is said so.
+#[test]
+fn an_absurd_spacing_is_refused_in_words() {
+    for (spacing, words) in [(1e9, "shrinks by a factor"), (1e-7, "longer than")] {
+        let steps = step(
+            "spatial.spacing",
+            &format!("spacing_mm = [{spacing:?}, 1.0, 1.0]"),
+        );
+        let error = run(
+            &steps,
+            subject(volume::<f32>(awkward([8, 4, 3]), |i| i[0] as f64)),
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
