@@ -37,11 +37,18 @@ pub(crate) fn execute(
     program: &Program,
 ) -> Result<(Voxels, u64)> {
     let (exact, part) = leading(source.geometry(), &task.legs)?;
-    if part.is_none() && exact < task.legs.len() {
-        // The leading steps add voxels, between which and the others later steps interpolate.
-        let left = copied_legs(task, source, sampling, exact)?;
+    let edge = sampling.fill == Fill::Edge && source.role() == Role::Intensity;
+    // Leading steps that add voxels are carried out first where a later one must see those voxels:
+    // to interpolate between them and the others, or to repeat the edge that they make.
+    let first = match part {
+        None if edge => exact.min(task.legs.len().saturating_sub(1)),
+        None if exact < task.legs.len() => exact,
+        _ => 0,
+    };
+    if first > 0 {
+        let left = copied_legs(task, source, sampling, first)?;
         let rest = Task {
-            legs: task.legs[exact..].to_vec(),
+            legs: task.legs[first..].to_vec(),
             ..task.clone()
         };
         return execute(&rest, &left, sampling, program);
@@ -50,7 +57,6 @@ pub(crate) fn execute(
     let composed = Composed::new(&part.grid, &task.legs, part.legs)?;
     let output = task.header.element_type;
     let exact = index_exact(&composed.source_from_out, composed.size);
-    let edge = sampling.fill == Fill::Edge && source.role() == Role::Intensity;
     if let Some(map) = &exact
         && program.is_identity()
         && output == source.voxels().element_type()
@@ -100,6 +106,15 @@ struct Part {
 }
 
 impl Part {
+    /// All of a volume.
+    fn whole(source: &Geometry) -> Self {
+        Self {
+            start: [0; 3],
+            grid: source.clone(),
+            legs: 0,
+        }
+    }
+
     /// Whether voxels of the source, from `low` to `high`, all belong to this part.
     fn contains(&self, low: [f64; 3], high: [f64; 3]) -> bool {
         let size = self.grid.size();
@@ -111,16 +126,6 @@ impl Part {
         let size = self.grid.size();
         let [x, y, z] = [0, 1, 2].map(|i| self.start[i]..self.start[i] + size[i]);
         view.slice(s![.., z, y, x])
-    }
-}
-
-impl Part {
-    fn whole(source: &Geometry) -> Self {
-        Self {
-            start: [0; 3],
-            grid: source.clone(),
-            legs: 0,
-        }
     }
 }
 
@@ -235,15 +240,15 @@ fn smoothing(source_from_out: &Affine, antialias: Antialias) -> Result<[f64; 3]>
 }
 
 /// The legs of a task as one map, with the boxes that a sample must not leave.
-pub(crate) struct Composed {
-    pub(crate) source_from_out: Affine,
-    pub(crate) size: [usize; 3],
-    pub(crate) boxes: Vec<ValidityBox>,
+struct Composed {
+    source_from_out: Affine,
+    size: [usize; 3],
+    boxes: Vec<ValidityBox>,
 }
 
 impl Composed {
     /// `cut` says how many leading legs only cut: what they left is the source, which has no box.
-    pub(crate) fn new(source: &Geometry, legs: &[Leg], cut: usize) -> Result<Self> {
+    fn new(source: &Geometry, legs: &[Leg], cut: usize) -> Result<Self> {
         let Some(last) = legs.last() else {
             return Err(Error::plugin("a spatial stage without spatial steps"));
         };
