@@ -1,10 +1,15 @@
 //! Times of the kernels with warm outputs: `cargo bench -p voxprep-kernels`.
 
+#![allow(clippy::expect_used, reason = "a field of the benchmark is a good one")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use ndarray::Array3;
-use voxprep_kernels::resample::{Boundary, Order, Sampling, resample_into};
+use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
+use voxprep_kernels::resample::{
+    BSpline, Boundary, Dense, DisplacedSampling, Displacement, Order, Outside, RowSink, Sampling,
+    Slab, Stage, resample_displaced, resample_into, slabs,
+};
 use voxprep_kernels::stats::{Select, percentiles, summary};
 use voxprep_kernels::{Affine, Element, gaussian};
 
@@ -51,6 +56,120 @@ fn rotate<T: Element>(c: &mut Criterion, name: &str) {
     }
 }
 
+/// The edge of the cubes that are deformed, in voxels of 1 mm.
+const EDGE: usize = 128;
+
+/// A spline of `points` control points per axis that move by up to `limit` mm.
+fn spline(points: usize, limit: f64) -> Displacement {
+    let mut k = 0_u32;
+    let control = Array4::from_shape_simple_fn((3, points, points, points), || {
+        k += 1;
+        (f64::from(k * 7919 % 1009) / 504.0 - 1.0) * limit
+    });
+    let field = BSpline::new(control.view(), Affine::IDENTITY, [EDGE; 3]);
+    field.expect("control points are finite").into()
+}
+
+/// The field at every voxel.
+fn dense(field: &Displacement) -> Displacement {
+    let components = [0, 1, 2].map(|i| {
+        Array3::from_shape_fn((EDGE, EDGE, EDGE), |(z, y, x)| {
+            field.at([x as f64, y as f64, z as f64])[i] as f32
+        })
+    });
+    let field = Dense::new(components, Affine::IDENTITY, Outside::Identity);
+    field.expect("displacements are finite").into()
+}
+
+/// A turn about the centre of the cube.
+fn turn() -> Affine {
+    let turn = [[0.97, 0.12, -0.05], [-0.1, 0.98, 0.15], [0.04, -0.14, 0.97]];
+    Affine::from_parts(turn, [0.0; 3]).about([EDGE as f64 / 2.0 - 0.5; 3])
+}
+
+/// Stores the rows of a slab.
+struct Store<'a, T> {
+    first: usize,
+    part: ArrayViewMut3<'a, T>,
+}
+
+impl<T: Element> RowSink<T::Float> for Store<'_, T> {
+    fn row(&mut self, z: usize, y: usize, row: &mut [T::Float]) {
+        let mut out = self.part.index_axis_mut(Axis(0), z - self.first);
+        for (out, v) in out.index_axis_mut(Axis(0), y).iter_mut().zip(row) {
+            *out = T::from_float(*v);
+        }
+    }
+}
+
+fn deform<T: Element>(c: &mut Criterion, name: &str, chain: &[Stage<'_>], order: Order) {
+    let source = voxels::<T>((EDGE, EDGE, EDGE));
+    let mut out = source.clone();
+    let sampling = DisplacedSampling {
+        chain,
+        order,
+        boundary: Boundary::Extent,
+        fill: 0.0,
+        boxes: &[],
+    };
+    c.bench_function(name, |b| {
+        b.iter(|| {
+            let mut rest = out.view_mut();
+            let mut parts = Vec::new();
+            for z in slabs([EDGE; 3]) {
+                let (part, tail) = rest.split_at(Axis(0), z.len());
+                let first = z.start;
+                parts.push(Slab {
+                    z,
+                    sink: Store { first, part },
+                });
+                rest = tail;
+            }
+            resample_displaced(source.view(), [EDGE; 3], &sampling, parts)
+        });
+    });
+}
+
+/// Image and label of a cube through splines, turned before and not, and through a dense field.
+fn elastic(c: &mut Criterion) {
+    let (coarse, fine) = (spline(7, 7.5), spline(19, 2.0));
+    let dense = dense(&coarse);
+    for (name, field) in [
+        ("spline 7", &coarse),
+        ("spline 19", &fine),
+        ("dense", &dense),
+    ] {
+        for (front, map) in [("", Affine::IDENTITY), (" turned", turn())] {
+            let chain = [Stage::Affine(map), Stage::Displacement(field)];
+            let title = |what| format!("deform {name}{front} {what}");
+            deform::<f32>(c, &title("Linear f32"), &chain, Order::Linear);
+            deform::<u8>(c, &title("Nearest u8"), &chain, Order::Nearest);
+        }
+    }
+    let chain = [Stage::Affine(turn()), Stage::Displacement(&coarse)];
+    deform::<f32>(c, "deform spline 7 turned Cubic f32", &chain, Order::Cubic);
+    for (name, field) in [
+        ("spline 7", &coarse),
+        ("spline 19", &fine),
+        ("dense", &dense),
+    ] {
+        let grid = Affine::IDENTITY;
+        c.bench_function(&format!("jacobian_min {name}"), |b| {
+            b.iter(|| field.jacobian_min(&grid, [EDGE; 3]));
+        });
+        let folded = field.scaled(4.0).expect("the factor is finite");
+        c.bench_function(&format!("unfolding_scale {name}"), |b| {
+            b.iter(|| folded.unfolding_scale(&grid, [EDGE; 3]));
+        });
+        c.bench_function(&format!("max_displacement {name}"), |b| {
+            b.iter(|| field.max_displacement(&grid, [EDGE; 3]));
+        });
+    }
+    c.bench_function("jacobian_min spline 7 turned", |b| {
+        b.iter(|| coarse.jacobian_min(&turn(), [EDGE; 3]));
+    });
+}
+
 fn statistics<T: Element>(c: &mut Criterion, name: &str) {
     let source = voxels::<T>((300, 512, 512));
     c.bench_function(&format!("two percentiles {name}"), |b| {
@@ -76,6 +195,8 @@ fn all(c: &mut Criterion) {
     respace::<f32>(c, "f32");
     rotate::<i16>(c, "i16");
     rotate::<f32>(c, "f32");
+    rotate::<u8>(c, "u8");
+    elastic(c);
     statistics::<i16>(c, "i16");
     statistics::<f32>(c, "f32");
     smooth(c);

@@ -9,6 +9,7 @@ mod element;
 mod error;
 pub mod functions;
 mod gaussian;
+pub mod places;
 pub mod pointwise;
 pub mod random;
 pub mod resample;

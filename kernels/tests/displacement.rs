@@ -188,6 +188,11 @@ fn everything<T: Element>() -> Vec<u64> {
         for field in [&spline, &dense] {
             let field: &Displacement = field;
             bits.push(field.jacobian_min(&first, size).to_bits());
+            let steep = field.scaled(9.0).unwrap();
+            let scale = steep.unfolding_scale(&first, size);
+            assert!(0.0 < scale && scale < 1.0);
+            bits.push(scale.to_bits());
+            bits.push(field.max_displacement(&first, size).to_bits());
         }
     }
     bits

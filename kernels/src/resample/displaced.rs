@@ -1,21 +1,20 @@
 //! Chains of affine maps and displacement fields: rows of coordinates, then the samples.
 
-mod reads;
-
 use std::ops::Range;
 
 use ndarray::ArrayView3;
 
 use super::displacement::{Displacement, Rows, Work};
 use super::inside::{coordinate, limits};
-use super::taps::{Samples, Taps};
+use super::points::{Points, apply, start};
+use super::reads::{Reads, cubic_row, linear_row, nearest_row};
+use super::taps::Taps;
 use super::{
-    Boundary, Order, RowSink, Sampling, Slab, ValidityBox, check_request, check_source, each_slab,
-    pool, resample,
+    Boundary, Order, RowSink, Sampling, Sink, Slab, ValidityBox, check_request, check_source,
+    each_slab, erased, pool, resample_rows,
 };
 use crate::simd::dispatched;
 use crate::{Affine, Element, Error, Float};
-use reads::{Reads, cubic_row, linear_row, nearest_row};
 
 /// One map of a chain.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,7 +65,17 @@ pub fn resample_displaced<T: Element, S: RowSink<T::Float>>(
     source: ArrayView3<'_, T>,
     out_size: [usize; 3],
     sampling: &DisplacedSampling<'_>,
-    slabs: Vec<Slab<S>>,
+    mut slabs: Vec<Slab<S>>,
+) -> Result<(), Error> {
+    displaced_rows(source, out_size, sampling, erased(&mut slabs))
+}
+
+/// [`resample_displaced`] for sinks of any type.
+fn displaced_rows<T: Element>(
+    source: ArrayView3<'_, T>,
+    out_size: [usize; 3],
+    sampling: &DisplacedSampling<'_>,
+    slabs: Vec<Slab<Sink<'_, T>>>,
 ) -> Result<(), Error> {
     let source_size = check_source(&source)?;
     let stages = sampling.chain.iter().filter_map(|stage| match stage {
@@ -84,7 +93,7 @@ pub fn resample_displaced<T: Element, S: RowSink<T::Float>>(
             fill: sampling.fill,
             boxes: &only.boxes,
         };
-        return resample(source, out_size, &sampling, slabs);
+        return resample_rows(source, out_size, &sampling, slabs);
     }
     let spans = chain.spans(out_size);
     // The reach of the output decides the pads; this map has the same.
@@ -107,25 +116,13 @@ pub fn resample_displaced<T: Element, S: RowSink<T::Float>>(
     Ok(())
 }
 
-fn run<E: Element, S: RowSink<E::Float>>(
+fn run<E: Element>(
     path: &Path<'_>,
     source: ArrayView3<'_, E>,
     taps: &Taps<E::Float>,
-    slabs: Vec<Slab<S>>,
+    slabs: Vec<Slab<Sink<'_, E>>>,
 ) {
-    // The kernels trust the folds to stay within the samples.
-    let (nz, ny, nx) = source.dim();
-    let folds = &taps.folds;
-    assert_eq!([nx, ny, nz], folds.map(|fold| fold.taps()));
-    let samples = Samples::new(&source);
-    let next_row = (0..3)
-        .map(|axis| (path.down[axis].round() as isize).wrapping_mul(samples.strides[axis]))
-        .fold(0, isize::wrapping_add);
-    let reads = Reads {
-        samples,
-        folds,
-        next_row,
-    };
+    let reads = Reads::new(source, &taps.folds, path.down);
     each_slab(slabs, |z, sink| path.slab(z, &reads, sink));
 }
 
@@ -308,11 +305,11 @@ impl<'a> Path<'a> {
     }
 
     /// Computes the rows of a range of slices.
-    fn slab<E: Element, S: RowSink<E::Float>>(
+    fn slab<E: Element>(
         &self,
         slices: Range<usize>,
         reads: &Reads<'_, E>,
-        sink: &mut S,
+        sink: &mut dyn RowSink<E::Float>,
     ) {
         let fill = E::Float::from_f64(self.fill);
         let [width, height, _] = self.out_size;
@@ -356,7 +353,9 @@ impl<'a> Path<'a> {
             for test in &step.tests {
                 mark(test, points, outside);
             }
-            apply(&step.affine, points);
+            if step.affine != Affine::IDENTITY {
+                apply(&step.affine, points);
+            }
             match (step.field, &self.rows) {
                 (Some(_), Some(rows)) if k == 0 => rows.displace((y, z), work, points),
                 (Some(Displacement::BSpline(field)), _) => field.displace(points),
@@ -383,37 +382,14 @@ impl<'a> Path<'a> {
 /// One row at work.
 struct Line {
     /// The coordinates of its voxels.
-    points: [Vec<f64>; 3],
+    points: Points,
     /// Not 0 where a voxel is outside. As wide as a coordinate, so that tests vectorise.
     outside: Vec<u64>,
     work: Work,
 }
 
 dispatched! {
-    fn start[](y: f64, z: f64, points: &mut [Vec<f64>; 3]) {
-        let [xs, ys, zs] = points;
-        for (j, x) in xs.iter_mut().enumerate() {
-            *x = f64::from(j as i32);
-        }
-        ys.fill(y);
-        zs.fill(z);
-    }
-}
-
-dispatched! {
-    fn apply[](map: &Affine, points: &mut [Vec<f64>; 3]) {
-        let rows = *map.rows();
-        let [xs, ys, zs] = points;
-        for ((x, y), z) in xs.iter_mut().zip(ys).zip(zs) {
-            let (a, b) = (coordinate(&rows[0], *x, *y, *z), coordinate(&rows[1], *x, *y, *z));
-            *z = coordinate(&rows[2], *x, *y, *z);
-            (*x, *y) = (a, b);
-        }
-    }
-}
-
-dispatched! {
-    fn mark[](test: &Test, points: &[Vec<f64>; 3], outside: &mut [u64]) {
+    fn mark[](test: &Test, points: &Points, outside: &mut [u64]) {
         let [xs, ys, zs] = points;
         for (((x, y), z), outside) in xs.iter().zip(ys).zip(zs).zip(outside) {
             let c = coordinate(&test.row, *x, *y, *z);

@@ -76,6 +76,18 @@ impl Fold {
         self.clamp(folded)
     }
 
+    /// [`Fold::nearest`] under [`Rule::Clamp`], as a float; the ends are whole, so that it makes no
+    /// difference to clamp first.
+    #[inline(always)]
+    pub(super) fn nearest_clamped(&self, c: f64) -> f64 {
+        let pad = self.pad as f64;
+        let (low, high) = (-pad, self.taps() as f64 - 1.0 - pad);
+        let shifted = half_up(c);
+        let shifted = if shifted > low { shifted } else { low };
+        let shifted = if shifted < high { shifted } else { high };
+        floor_f64(shifted) + pad
+    }
+
     /// The tap of the voxel nearest to a coordinate: `floor(c + 0.5 + 1e-7)`, then the rule.
     pub(super) fn nearest(&self, c: f64) -> usize {
         let index = nearest_index(c) as i64;
@@ -96,13 +108,18 @@ impl Fold {
     }
 }
 
-/// The index of the voxel nearest to a coordinate, half up. The 1e-7 keeps ties up when rounding
-/// in a composed map has moved them a little down.
+/// A coordinate plus a half, of which the whole part is the nearest voxel. The 1e-7 keeps ties up
+/// when rounding in a composed map has moved them a little down.
 #[inline(always)]
-pub(super) fn nearest_index(c: f64) -> f64 {
+fn half_up(c: f64) -> f64 {
+    (c + 0.5) + 1e-7
+}
+
+/// The index of the voxel nearest to a coordinate, half up.
+fn nearest_index(c: f64) -> f64 {
     // Far beyond any axis, yet far from overflow. NaN becomes the lower end.
     const FAR: f64 = 1e12;
-    let shifted = (c + 0.5) + 1e-7;
+    let shifted = half_up(c);
     let shifted = if shifted > -FAR { shifted } else { -FAR };
     let shifted = if shifted < FAR { shifted } else { FAR };
     floor_f64(shifted)
@@ -148,6 +165,22 @@ mod tests {
     }
 
     #[test]
+    fn clamping_first_finds_the_same_voxel() {
+        for (n, pad) in [(1, 0), (4, 0), (3, 2)] {
+            let fold = Fold::new(Rule::Clamp, n, pad, 0.0);
+            for k in -400..400 {
+                for c in [0.02 * f64::from(k), 0.5 * f64::from(k) - 1e-7] {
+                    assert_eq!(
+                        fold.nearest_clamped(c),
+                        fold.nearest(c) as f64,
+                        "{n} {pad} {c}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn no_coordinate_leaves_the_taps() {
         for rule in [Rule::Clamp, Rule::Mirror, Rule::Reflect] {
             for n in 1..4 {
@@ -155,6 +188,7 @@ mod tests {
                 for c in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300] {
                     assert!((0.0..=n as f64 - 1.0).contains(&fold.fold(c)));
                     assert!(fold.nearest(c) < n);
+                    assert!((0.0..=n as f64 - 1.0).contains(&fold.nearest_clamped(c)));
                 }
             }
         }

@@ -12,7 +12,9 @@ mod displacement;
 mod fold;
 mod index_exact;
 mod inside;
+mod points;
 mod pool;
+mod reads;
 mod separable;
 mod spline;
 mod taps;
@@ -24,7 +26,7 @@ use rayon::prelude::*;
 
 pub use antialias::{antialias_sigma, shrink_factors};
 pub use displaced::{ChainBox, DisplacedSampling, Stage, resample_displaced};
-pub use displacement::{BSpline, Dense, Displacement, FieldError, Outside};
+pub use displacement::{BSpline, Dense, Displacement, FieldError, LEAST_JACOBIAN, Outside};
 pub use index_exact::{IndexExact, copy_index_exact, index_exact};
 pub use inside::needed_boxes;
 pub use pool::{KEPT_BYTES, release_kept};
@@ -156,7 +158,18 @@ pub fn resample<T: Element, S: RowSink<T::Float>>(
     source: ArrayView3<'_, T>,
     out_size: [usize; 3],
     sampling: &Sampling<'_>,
-    slabs: Vec<Slab<S>>,
+    mut slabs: Vec<Slab<S>>,
+) -> Result<(), Error> {
+    resample_rows(source, out_size, sampling, erased(&mut slabs))
+}
+
+/// [`resample`] for sinks of any type: they are called once a row, so that one copy of the kernels
+/// serves them all.
+fn resample_rows<T: Element>(
+    source: ArrayView3<'_, T>,
+    out_size: [usize; 3],
+    sampling: &Sampling<'_>,
+    slabs: Vec<Slab<Sink<'_, T>>>,
 ) -> Result<(), Error> {
     let source_size = check_source(&source)?;
     let maps = sampling.boxes.iter().map(|b| &b.box_from_out);
@@ -185,6 +198,20 @@ pub fn resample<T: Element, S: RowSink<T::Float>>(
     }
     pool::give(taps.made);
     Ok(())
+}
+
+/// A sink whose type is not known.
+type Sink<'a, E> = &'a mut dyn RowSink<<E as Element>::Float>;
+
+/// The slabs with the types of their sinks forgotten.
+fn erased<F, S: RowSink<F>>(slabs: &mut [Slab<S>]) -> Vec<Slab<&mut dyn RowSink<F>>> {
+    slabs
+        .iter_mut()
+        .map(|slab| Slab {
+            z: slab.z.clone(),
+            sink: &mut slab.sink as &mut dyn RowSink<F>,
+        })
+        .collect()
 }
 
 /// Checks what a resampling is asked for, other than the source.
@@ -217,11 +244,11 @@ struct Job<'a> {
     sampling: Sampling<'a>,
 }
 
-fn run<E: Element, S: RowSink<E::Float>>(
+fn run<E: Element>(
     job: &Job<'_>,
     source: ArrayView3<'_, E>,
     taps: &Taps<E::Float>,
-    slabs: Vec<Slab<S>>,
+    slabs: Vec<Slab<Sink<'_, E>>>,
 ) {
     let folds = &taps.folds;
     match job.sampling.order {
@@ -248,10 +275,13 @@ fn run<E: Element, S: RowSink<E::Float>>(
     each_slab(slabs, |z, sink| pass.slab(z, sink));
 }
 
-fn each_slab<S: Send>(slabs: Vec<Slab<S>>, work: impl Fn(Range<usize>, &mut S) + Sync) {
+fn each_slab<F>(
+    slabs: Vec<Slab<&mut dyn RowSink<F>>>,
+    work: impl Fn(Range<usize>, &mut dyn RowSink<F>) + Sync,
+) {
     slabs
         .into_par_iter()
-        .for_each(|mut slab| work(slab.z.clone(), &mut slab.sink));
+        .for_each(|slab| work(slab.z, slab.sink));
 }
 
 /// Samples the source at every voxel of `out`, an array `[z][y][x]` with any strides.

@@ -56,7 +56,7 @@ impl<'a, E: Element, const K: usize> Separable<'a, E, K> {
     }
 
     /// Computes the rows of a range of slices.
-    pub(super) fn slab<S: RowSink<E::Float>>(&self, slices: Range<usize>, sink: &mut S) {
+    pub(super) fn slab(&self, slices: Range<usize>, sink: &mut dyn RowSink<E::Float>) {
         let z = &self.tables[2];
         let used = slices.start.max(z.valid.start)..slices.end.min(z.valid.end);
         let samples = Rows::new(self.source.view(), &self.tables, used);
@@ -66,12 +66,12 @@ impl<'a, E: Element, const K: usize> Separable<'a, E, K> {
         }
     }
 
-    fn slice<S: RowSink<E::Float>>(
+    fn slice(
         &self,
         z: usize,
         samples: &Rows<'_, E>,
         work: &mut Work<E::Float, K>,
-        sink: &mut S,
+        sink: &mut dyn RowSink<E::Float>,
     ) {
         let [_, y_table, z_table] = &self.tables;
         let fill = E::Float::from_f64(self.job.sampling.fill);
@@ -379,7 +379,7 @@ impl<'a, E: Element> Nearest<'a, E> {
     }
 
     /// Computes the rows of a range of slices.
-    pub(super) fn slab<S: RowSink<E::Float>>(&self, slices: Range<usize>, sink: &mut S) {
+    pub(super) fn slab(&self, slices: Range<usize>, sink: &mut dyn RowSink<E::Float>) {
         let fill = E::Float::from_f64(self.job.sampling.fill);
         let width = self.job.out_size[0];
         let [(x_taps, _), (y_taps, y_valid), (z_taps, z_valid)] = &self.tables;

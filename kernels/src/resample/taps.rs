@@ -147,21 +147,15 @@ impl<'a, E: Element> Samples<'a, E> {
         let _ = offset;
     }
 
-    /// The sample at an offset and the one `step` further on.
+    /// The sample at an offset and the next one.
     ///
     /// # Safety
     ///
-    /// As for [`Samples::load`], for both.
+    /// As for [`Samples::load`], for both; and the stride along x is 1.
     #[inline(always)]
-    pub(super) unsafe fn load_two(&self, offset: isize, step: isize) -> [E; 2] {
-        // SAFETY: the caller names two elements of the view.
-        unsafe {
-            if step == 1 {
-                self.first.offset(offset).cast::<[E; 2]>().read()
-            } else {
-                [self.load(offset), self.load(offset + step)]
-            }
-        }
+    pub(super) unsafe fn load_neighbours(&self, offset: isize) -> [E; 2] {
+        // SAFETY: the caller names two neighbouring elements of the view.
+        unsafe { self.first.offset(offset).cast::<[E; 2]>().read() }
     }
 
     /// The four samples from an offset on.

@@ -1,30 +1,25 @@
 //! A displacement field that is a cubic B-spline of control points.
 //!
-//! Along a row of voxels that runs along an axis of the mesh the other two axes are constants:
-//! sixteen taps per control point of that axis leave one cubic polynomial per knot interval and
-//! component, and a voxel costs three steps of Horner's rule per component.
+//! Rows of voxels along an axis of the mesh are cheap: [`rows`]. Any other points: [`points`].
 //!
 //! # Reference
 //!
 //! Rueckert et al., Nonrigid registration using free-form deformations, IEEE TMI 18 (1999) 712. The
 //! domain is that of ITK's BSplineTransformInitializer.
 
-use std::ops::Range;
+mod points;
+mod rows;
 
 use ndarray::{Array4, ArrayView4};
 
-use super::{FieldError, bounds_of, is_usable, jacobian, lower};
+pub(in crate::resample) use rows::{Rows, Work};
+
+use super::folding::{Gradient, Search};
+use super::{FieldError, bounds_of, is_usable};
 use crate::Affine;
 use crate::element::floor_f64;
 use crate::resample::inside::coordinate;
 use crate::resample::{check_size, spline};
-use crate::simd::dispatched;
-
-/// How far, in mesh intervals, a row may stray from an axis of the mesh that it runs along.
-const STRAY: f64 = 1e-9;
-
-/// Voxels whose determinants are found side by side.
-const LANES: usize = 8;
 
 /// A displacement field that is a cubic B-spline of control points over a grid.
 ///
@@ -125,11 +120,6 @@ impl BSpline {
         self.at_mesh([0, 1, 2].map(|a| coordinate(&rows[a], x, y, z)))
     }
 
-    /// Moves points of the world, given by their coordinates.
-    pub(in crate::resample) fn displace(&self, points: &mut [Vec<f64>; 3]) {
-        displace(self, points);
-    }
-
     /// The knot interval of a mesh coordinate and the way into it, where it lies in the domain.
     #[inline(always)]
     fn interval(&self, axis: usize, u: f64) -> Option<(usize, f64)> {
@@ -141,104 +131,102 @@ impl BSpline {
         Some((first, u - first as f64))
     }
 
-    #[inline(always)]
+    /// The displacement at a mesh coordinate.
     fn at_mesh(&self, u: [f64; 3]) -> [f64; 3] {
-        self.weighted(u, None)
-    }
-
-    /// The displacement at a mesh coordinate, or its slope along an axis of the mesh.
-    #[inline(always)]
-    fn weighted(&self, u: [f64; 3], slope: Option<usize>) -> [f64; 3] {
-        let mut sum = [0.0; 3];
         let (Some((x, fx)), Some((y, fy)), Some((z, fz))) = (
             self.interval(0, u[0]),
             self.interval(1, u[1]),
             self.interval(2, u[2]),
         ) else {
-            return sum;
+            return [0.0; 3];
         };
-        let (wx, wy) = (weights(fx, slope == Some(0)), weights(fy, slope == Some(1)));
-        let wz = weights(fz, slope == Some(2));
         let [mx, my, _] = self.points;
-        for (k, wz) in wz.iter().enumerate() {
-            let mut slice = [0.0; 3];
-            for (l, wy) in wy.iter().enumerate() {
-                let start = ((z + k) * my + (y + l)) * mx + x;
-                let row = &self.control[start..start + 4];
-                for i in 0..3 {
-                    slice[i] += wy
-                        * (((row[0][i] * wx[0] + row[1][i] * wx[1]) + row[2][i] * wx[2])
-                            + row[3][i] * wx[3]);
-                }
-            }
-            for i in 0..3 {
-                sum[i] += wz * slice[i];
-            }
-        }
-        sum
+        self.cell((z * my + y) * mx + x).value([fx, fy, fz])
     }
 
-    /// How the rows of a grid run through the mesh, where that is along one of its axes.
-    pub(in crate::resample) fn rows(
-        &self,
-        world_from_index: &Affine,
-        width: usize,
-    ) -> Option<Rows<'_>> {
-        let mesh_from_index = self.mesh_from_world * *world_from_index;
-        let step = mesh_from_index.column(0);
-        let strays = |a: usize| step[a].abs() * width as f64 > STRAY;
-        let along = (0..3).find(|a| strays(*a)).unwrap_or(0);
-        if (along + 1..3).any(strays) {
-            return None;
+    /// The control points that act in a cell, given by the first of them.
+    #[inline(always)]
+    fn cell(&self, first: usize) -> Cell {
+        let [mx, my, _] = self.points;
+        let mut control = [[[[0.0; 3]; 4]; 4]; 4];
+        for (k, slice) in control.iter_mut().enumerate() {
+            for (j, row) in slice.iter_mut().enumerate() {
+                let start = first + (k * my + j) * mx;
+                row.copy_from_slice(&self.control[start..start + 4]);
+            }
         }
-        Some(Rows {
-            field: self,
-            mesh_from_index,
-            along,
-        })
+        Cell { control }
     }
 
-    /// The smallest determinant at the voxels of slice `z` of a grid.
-    pub(super) fn jacobian_min_of_slice(
+    /// The field times a number.
+    pub(super) fn scaled(&self, factor: f64) -> Result<Self, FieldError> {
+        let control = self.control().mapv_into(|v| v * factor);
+        Self::new(control.view(), self.index_from_world, self.size)
+    }
+
+    /// The field with displacements in intervals of the mesh, along its axes. Gradients along
+    /// those axes have the eigenvalues that gradients in mm along the world's axes have.
+    pub(super) fn in_mesh(&self) -> Self {
+        let mesh_from_world = &self.mesh_from_world;
+        let control = self
+            .control
+            .iter()
+            .map(|d| mesh_from_world.apply_vector(*d));
+        Self {
+            control: control.collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Looks at the Jacobians at the voxels of slice `z` of a grid, of a field in units of the
+    /// mesh.
+    pub(super) fn search_slice<S: Search>(
         &self,
         world_from_index: &Affine,
         size: [usize; 3],
         z: usize,
-    ) -> f64 {
-        let linear = self.mesh_from_world.linear();
+        search: &mut S,
+    ) {
         let rows = self.rows(world_from_index, size[0]);
-        let mesh_from_index = self.mesh_from_world * *world_from_index;
-        let mut least = f64::INFINITY;
         let mut work = Work::default();
         for y in 0..size[1] {
-            let found = match &rows {
-                Some(rows) => {
-                    let line = rows.line(y, z);
-                    let is_inside = rows.slopes(&line, size[0], &mut work);
-                    let runs = if is_inside { work.runs.as_slice() } else { &[] };
-                    // Voxels outside the domain stay.
-                    let seen: usize = runs.iter().map(|run| run.voxels.len()).sum();
-                    let outside = if seen < size[0] { 1.0 } else { f64::INFINITY };
-                    if seen == 0 {
-                        outside
-                    } else {
-                        lower(outside, jacobian_of_row(rows, &line, &work, &linear))
+            match &rows {
+                Some(rows) => rows.search((y, z), size[0], &mut work, search),
+                None => self.search_row(world_from_index, (y, z), size[0], search),
+            }
+        }
+    }
+
+    /// A bound of the eigenvalues of all gradients of a field in units of the mesh.
+    ///
+    /// The slope of a spline along an axis of the mesh is a mean of the differences of neighbouring
+    /// control points along it, and no eigenvalue is above the largest sum of a row or column.
+    pub(super) fn steepest(&self) -> f64 {
+        let [mx, my, _] = self.points;
+        let mut slopes = [[0.0_f64; 3]; 3];
+        for (axis, stride) in [1, mx, mx * my].into_iter().enumerate() {
+            // Pairs along the axis; those that would step over an end do not count.
+            let [nx, ny, nz] = [0, 1, 2].map(|a| self.points[a] - usize::from(a == axis));
+            for start in (0..nz).flat_map(|z| (0..ny).map(move |y| (z * my + y) * mx)) {
+                let lows = &self.control[start..start + nx];
+                for (low, high) in lows.iter().zip(&self.control[start + stride..]) {
+                    for (i, slopes) in slopes.iter_mut().enumerate() {
+                        slopes[axis] = slopes[axis].max((high[i] - low[i]).abs());
                     }
                 }
-                None => jacobian_of_points(self, &mesh_from_index, [y, z], size[0], &linear),
-            };
-            least = lower(found, least);
+            }
         }
-        least
+        let [a, b, c] = slopes;
+        let rows = [a, b, c].map(|row| row[0] + row[1] + row[2]);
+        let columns = [0, 1, 2].map(|j| a[j] + b[j] + c[j]);
+        let largest = |sums: [f64; 3]| sums[0].max(sums[1]).max(sums[2]);
+        largest(rows).min(largest(columns))
     }
 }
 
-/// The weights of the four control points around a sample, or their slopes.
+/// The slopes of the weights of the four control points around a sample.
 #[inline(always)]
-fn weights(f: f64, slope: bool) -> [f64; 4] {
-    if !slope {
-        return spline::weights(f);
-    }
+fn slopes(f: f64) -> [f64; 4] {
     let g = 1.0 - f;
     [
         -0.5 * (g * g),
@@ -248,303 +236,76 @@ fn weights(f: f64, slope: bool) -> [f64; 4] {
     ]
 }
 
-/// One knot interval along a row: per component the coefficients of a polynomial, constant first.
-type Cubic = [[f64; 4]; 3];
-
-/// The rows of a grid, along an axis of the mesh.
-pub(in crate::resample) struct Rows<'a> {
-    field: &'a BSpline,
-    mesh_from_index: Affine,
-    /// The axis of the mesh.
-    along: usize,
+/// The control points that act in a cell of the mesh, `[z][y][x]`.
+struct Cell {
+    control: [[[[f64; 3]; 4]; 4]; 4],
 }
 
-/// One row: its mesh coordinates, of which that along the row is affine in x.
-struct Line {
-    start: [f64; 3],
-    y: f64,
-    z: f64,
-}
-
-impl Rows<'_> {
-    fn line(&self, y: usize, z: usize) -> Line {
-        let (y, z) = (y as f64, z as f64);
-        let rows = self.mesh_from_index.rows();
-        Line {
-            start: [0, 1, 2].map(|a| coordinate(&rows[a], 0.0, y, z)),
-            y,
-            z,
-        }
-    }
-
-    /// Moves the points of row `y` of slice `z`, of which the first belongs to voxel 0.
-    pub(in crate::resample) fn displace(
-        &self,
-        (y, z): (usize, usize),
-        work: &mut Work,
-        points: &mut [Vec<f64>; 3],
-    ) {
-        let line = self.line(y, z);
-        if self.cubics(&line, None, &mut work.collapsed, &mut work.cubics[0]) {
-            self.runs(&line, points[0].len(), &mut work.runs);
-            displace_row(self, &line, work, points);
-        }
-    }
-
-    /// The polynomials of the row, of the field or of its slope along one of the other two axes;
-    /// false where the row lies outside the domain on one of those.
-    fn cubics(
-        &self,
-        line: &Line,
-        slope: Option<usize>,
-        collapsed: &mut Vec<[f64; 3]>,
-        cubics: &mut Vec<Cubic>,
-    ) -> bool {
-        let field = self.field;
-        let [b, c] = self.across();
-        let (Some((first_b, fb)), Some((first_c, fc))) = (
-            field.interval(b, line.start[b]),
-            field.interval(c, line.start[c]),
-        ) else {
-            return false;
-        };
-        let [mx, my, _] = field.points;
-        let strides = [1, mx, mx * my];
-        let start = first_b * strides[b] + first_c * strides[c];
-        let (wb, wc) = (weights(fb, slope == Some(b)), weights(fc, slope == Some(c)));
-        let points = field.points[self.along];
-        collapsed.clear();
-        collapsed.resize(points, [0.0; 3]);
-        for (l, wc) in wc.iter().enumerate() {
-            for (j, wb) in wb.iter().enumerate() {
-                let control = &field.control[start + j * strides[b] + l * strides[c]..];
-                let weight = wc * wb;
-                if self.along == 0 {
-                    let control = control[..points].as_flattened();
-                    for (sum, v) in collapsed.as_flattened_mut().iter_mut().zip(control) {
-                        *sum += weight * v;
-                    }
-                } else {
-                    let control = control.iter().step_by(strides[self.along]);
-                    for (sum, v) in collapsed.iter_mut().zip(control) {
-                        for i in 0..3 {
-                            sum[i] += weight * v[i];
-                        }
-                    }
-                }
-            }
-        }
-        cubics.clear();
-        for four in collapsed.windows(4) {
-            cubics.push(std::array::from_fn(|i| {
-                let [p, q, r, s] = [four[0][i], four[1][i], four[2][i], four[3][i]];
-                [
-                    ((p + 4.0 * q) + r) / 6.0,
-                    (r - p) / 2.0,
-                    ((p - 2.0 * q) + r) / 2.0,
-                    ((s - p) + 3.0 * (q - r)) / 6.0,
-                ]
-            }));
-        }
-        true
-    }
-
-    /// Prepares the slopes of a row; false where it lies outside the domain.
-    fn slopes(&self, line: &Line, width: usize, work: &mut Work) -> bool {
-        let slopes = [None, Some(self.across()[0]), Some(self.across()[1])];
-        let is_inside = work
-            .cubics
-            .iter_mut()
-            .zip(slopes)
-            .all(|(cubics, slope)| self.cubics(line, slope, &mut work.collapsed, cubics));
-        if is_inside {
-            self.runs(line, width, &mut work.runs);
-        }
-        is_inside
-    }
-
-    /// The other two axes of the mesh.
+impl Cell {
+    /// The displacement some way, in parts of the cell, into it.
     #[inline(always)]
-    fn across(&self) -> [usize; 2] {
-        [[1, 2], [0, 2], [0, 1]][self.along]
+    fn value(&self, [x, y, z]: [f64; 3]) -> [f64; 3] {
+        let [x, y, z] = [spline::weights(x), spline::weights(y), spline::weights(z)];
+        let [a, b, c, d] = &self.control;
+        mixed(
+            &[
+                slice(a, &x, &y),
+                slice(b, &x, &y),
+                slice(c, &x, &y),
+                slice(d, &x, &y),
+            ],
+            &z,
+        )
     }
 
-    /// The mesh coordinate along the row of voxel `x + j`.
+    /// The slope of component i along axis j of the mesh there, in entry `[i][j]`.
     #[inline(always)]
-    fn along_at(&self, line: &Line, x: f64, j: usize) -> f64 {
-        let row = &self.mesh_from_index.rows()[self.along];
-        coordinate(row, x + f64::from(j as i32), line.y, line.z)
-    }
-
-    /// The knot intervals on the row, `width` voxels long.
-    ///
-    /// Mesh coordinates rise or fall along the row, so that the voxels of an interval are
-    /// neighbours.
-    fn runs(&self, line: &Line, width: usize, runs: &mut Vec<Run>) {
-        let intervals = self.field.points[self.along] - 3;
-        // 0 before the domain, interval + 1 inside, and one more beyond
-        let place = |x: usize| {
-            let u = self.along_at(line, x as f64, 0);
-            if u > intervals as f64 {
-                intervals + 1
-            } else if u >= 0.0 {
-                (floor_f64(u) as usize).min(intervals - 1) + 1
-            } else {
-                0
-            }
-        };
-        runs.clear();
-        let mut start = 0;
-        while start < width {
-            let here = place(start);
-            // Doubling steps, then halving: the first voxel elsewhere.
-            let mut step = 1;
-            while start + step < width && place(start + step) == here {
-                step *= 2;
-            }
-            let (mut low, mut high) = (start + step / 2 + 1, (start + step).min(width));
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if place(middle) == here {
-                    low = middle + 1;
-                } else {
-                    high = middle;
-                }
-            }
-            if (1..=intervals).contains(&here) {
-                runs.push(Run {
-                    interval: here - 1,
-                    voxels: start..high,
-                });
-            }
-            start = high;
-        }
+    fn slopes(&self, [x, y, z]: [f64; 3]) -> Gradient {
+        let [dx, dy, dz] = [slopes(x), slopes(y), slopes(z)];
+        let [x, y, z] = [spline::weights(x), spline::weights(y), spline::weights(z)];
+        let [a, b, c, d] = &self.control;
+        // The rows are mixed for their values and for their slopes; the compiler sees what is
+        // needed twice.
+        let along_x = [
+            slice(a, &dx, &y),
+            slice(b, &dx, &y),
+            slice(c, &dx, &y),
+            slice(d, &dx, &y),
+        ];
+        let along_y = [
+            slice(a, &x, &dy),
+            slice(b, &x, &dy),
+            slice(c, &x, &dy),
+            slice(d, &x, &dy),
+        ];
+        let values = [
+            slice(a, &x, &y),
+            slice(b, &x, &y),
+            slice(c, &x, &y),
+            slice(d, &x, &y),
+        ];
+        let (p, q, r) = (
+            mixed(&along_x, &z),
+            mixed(&along_y, &z),
+            mixed(&values, &dz),
+        );
+        [[p[0], q[0], r[0]], [p[1], q[1], r[1]], [p[2], q[2], r[2]]]
     }
 }
 
-/// Neighbouring voxels of a row that lie in one knot interval.
-struct Run {
-    interval: usize,
-    voxels: Range<usize>,
-}
-
-/// What the rows of a slab use in turn.
-#[derive(Default)]
-pub(in crate::resample) struct Work {
-    /// The polynomials of the field, and of its slopes along the other two axes of the mesh.
-    cubics: [Vec<Cubic>; 3],
-    /// The sums over the other two axes per control point of the axis along the row.
-    collapsed: Vec<[f64; 3]>,
-    runs: Vec<Run>,
-}
-
+/// The mix of a slice of a cell. Without loops: they would keep the loop over voxels from being
+/// vectorised.
 #[inline(always)]
-fn value([a, b, c, d]: [f64; 4], t: f64) -> f64 {
-    a + t * (b + t * (c + t * d))
+fn slice([a, b, c, d]: &[[[f64; 3]; 4]; 4], x: &[f64; 4], y: &[f64; 4]) -> [f64; 3] {
+    mixed(&[mixed(a, x), mixed(b, x), mixed(c, x), mixed(d, x)], y)
 }
 
+/// The mix of four displacements.
 #[inline(always)]
-fn slope([_, b, c, d]: [f64; 4], t: f64) -> f64 {
-    b + t * (2.0 * c + t * (3.0 * d))
-}
-
-dispatched! {
-    fn displace_row[](rows: &Rows<'_>, line: &Line, work: &Work, points: &mut [Vec<f64>; 3]) {
-        let [xs, ys, zs] = points;
-        for Run { interval, voxels } in &work.runs {
-            let [px, py, pz] = work.cubics[0][*interval];
-            let (first, knot) = (voxels.start as f64, *interval as f64);
-            let (xs, ys) = (&mut xs[voxels.clone()], &mut ys[voxels.clone()]);
-            let zs = &mut zs[voxels.clone()];
-            for (j, ((x, y), z)) in xs.iter_mut().zip(ys).zip(zs).enumerate() {
-                let t = rows.along_at(line, first, j) - knot;
-                *x += value(px, t);
-                *y += value(py, t);
-                *z += value(pz, t);
-            }
-        }
-    }
-}
-
-dispatched! {
-    fn displace[](field: &BSpline, points: &mut [Vec<f64>; 3]) {
-        let rows = field.mesh_from_world.rows();
-        let [xs, ys, zs] = points;
-        for ((x, y), z) in xs.iter_mut().zip(ys).zip(zs) {
-            let d = field.at_mesh([
-                coordinate(&rows[0], *x, *y, *z),
-                coordinate(&rows[1], *x, *y, *z),
-                coordinate(&rows[2], *x, *y, *z),
-            ]);
-            *x += d[0];
-            *y += d[1];
-            *z += d[2];
-        }
-    }
-}
-
-dispatched! {
-    fn jacobian_of_row[](
-        rows: &Rows<'_>,
-        line: &Line,
-        work: &Work,
-        linear: &[[f64; 3]; 3],
-    ) -> f64 {
-        // Several minima side by side, so that the loop vectorises.
-        let mut lanes = [f64::INFINITY; LANES];
-        // In the order of the polynomials: along the row first.
-        let [b, c] = rows.across();
-        let linear = [linear[rows.along], linear[b], linear[c]];
-        for Run { interval, voxels } in &work.runs {
-            let [here, to_b, to_c] = &work.cubics;
-            let (here, to_b, to_c) = (&here[*interval], &to_b[*interval], &to_c[*interval]);
-            for first in voxels.clone().step_by(LANES) {
-                // Voxels beyond the last one repeat it.
-                let beyond = (voxels.end - 1 - first) as f64;
-                let mut t = [0.0; LANES];
-                for (j, t) in t.iter_mut().enumerate() {
-                    let j = f64::from(j as i32);
-                    let x = first as f64 + if j < beyond { j } else { beyond };
-                    *t = rows.along_at(line, x, 0) - *interval as f64;
-                }
-                for (t, lane) in t.iter().zip(&mut lanes) {
-                    let mut gradient = [[0.0; 3]; 3];
-                    for i in 0..3 {
-                        let (along, b) = (slope(here[i], *t), value(to_b[i], *t));
-                        gradient[i] = [along, b, value(to_c[i], *t)];
-                    }
-                    *lane = lower(jacobian(&gradient, &linear), *lane);
-                }
-            }
-        }
-        let mut least = f64::INFINITY;
-        for lane in lanes {
-            least = lower(lane, least);
-        }
-        least
-    }
-}
-
-dispatched! {
-    fn jacobian_of_points[](
-        field: &BSpline,
-        mesh_from_index: &Affine,
-        line: [usize; 2],
-        width: usize,
-        linear: &[[f64; 3]; 3],
-    ) -> f64 {
-        let [y, z] = line;
-        let mut least = f64::INFINITY;
-        for x in 0..width {
-            let u = mesh_from_index.apply([x as f64, y as f64, z as f64]);
-            let mut gradient = [[0.0; 3]; 3];
-            for axis in 0..3 {
-                for (row, d) in gradient.iter_mut().zip(field.weighted(u, Some(axis))) {
-                    row[axis] = d;
-                }
-            }
-            least = lower(jacobian(&gradient, linear), least);
-        }
-        least
-    }
+fn mixed([a, b, c, d]: &[[f64; 3]; 4], w: &[f64; 4]) -> [f64; 3] {
+    [
+        ((a[0] * w[0] + b[0] * w[1]) + c[0] * w[2]) + d[0] * w[3],
+        ((a[1] * w[0] + b[1] * w[1]) + c[1] * w[2]) + d[1] * w[3],
+        ((a[2] * w[0] + b[2] * w[1]) + c[2] * w[2]) + d[2] * w[3],
+    ]
 }

@@ -182,6 +182,47 @@ fn by_differences(field: &Displacement, world_from_index: &Affine, size: [usize;
     least
 }
 
+/// The field at the voxels of its own grid.
+fn as_dense(field: &Displacement) -> Dense {
+    let [nx, ny, nz] = SIZE;
+    let components = [0, 1, 2].map(|i| {
+        Array3::from_shape_fn((nz, ny, nx), |(z, y, x)| {
+            field.at(world_from_index().apply([x as f64, y as f64, z as f64]))[i] as f32
+        })
+    });
+    Dense::new(components, *field.index_from_world(), Outside::Edge).unwrap()
+}
+
+#[test]
+fn a_fold_is_scaled_to_where_it_begins() {
+    // det = 1 - 1.5 s, which is 0.01 at 0.66; a half turn about z has (1 - 2 s)^2 and is no fold.
+    let scale = |linear| {
+        let field = Displacement::from(linear_field(linear, Outside::Edge));
+        field.unfolding_scale(&world_from_index(), SIZE)
+    };
+    let folded = scale([[-1.5, 0.0, 0.0], [0.0; 3], [0.0; 3]]);
+    assert!((folded - 0.66).abs() < 1e-6, "{folded}");
+    assert_eq!(scale([[-2.0, 0.0, 0.0], [0.0, -2.0, 0.0], [0.0; 3]]), 1.0);
+    // With a fold beside it, the turn counts too: (1 - 2 s)^2 (1 - 2 s) is 0.01 at 0.392278.
+    let both = scale([[-2.0, 0.0, 0.0], [0.0, -2.0, 0.0], [0.0, 0.0, -2.0]]);
+    assert!((both - 0.392_278).abs() < 1e-6, "{both}");
+}
+
+#[test]
+fn a_scaled_field_moves_that_much_less() {
+    let values: Vec<f64> = (0..50).map(|k| f64::from(k % 7) - 3.0).collect();
+    let spline = Displacement::from(field_of(&values, 1.0));
+    let point = world_from_index().apply([4.3, 5.1, 2.2]);
+    for field in [as_dense(&spline).into(), spline] {
+        let (whole, half) = (field.at(point), field.scaled(-0.5).unwrap().at(point));
+        for i in 0..3 {
+            assert!((half[i] + 0.5 * whole[i]).abs() < 1e-6);
+        }
+        assert_eq!(field.scaled(1.0).unwrap(), field);
+        assert_eq!(field.scaled(f64::NAN), Err(FieldError::NotFinite));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -199,6 +240,80 @@ proptest! {
         for i in 0..3 {
             prop_assert!((back[i] - point[i]).abs() <= 2e-3);
         }
+    }
+
+    /// SPA-19: a field that folds is scaled until it does not; one that does not is left alone.
+    #[test]
+    fn a_scaled_field_folds_nowhere(
+        values in proptest::collection::vec(-1.0_f64..1.0, 40..80),
+        limit in 0.1_f64..60.0,
+        dense in any::<bool>(),
+        turn in any::<bool>(),
+    ) {
+        let mut field = Displacement::from(field_of(&values, limit));
+        if dense {
+            field = as_dense(&field).into();
+        }
+        let turned = Affine::from_parts(
+            [[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.1, 0.0, 0.9]],
+            [2.0, -1.0, 0.5],
+        );
+        let grid = if turn { world_from_index() * turned } else { world_from_index() };
+        let before = field.jacobian_min(&grid, SIZE);
+        let scale = field.unfolding_scale(&grid, SIZE);
+        if before > LEAST_JACOBIAN {
+            prop_assert_eq!(scale, 1.0);
+        } else {
+            prop_assert!(0.0 < scale && scale < 1.0, "{} {}", before, scale);
+            let after = field.scaled(scale).unwrap().jacobian_min(&grid, SIZE);
+            // Stored as f32, a dense field is scaled to within 6e-8 of itself.
+            let rounding = if dense { 1e-4 } else { 1e-9 };
+            prop_assert!(after > LEAST_JACOBIAN - rounding, "{}", after);
+            prop_assert!(after < LEAST_JACOBIAN + rounding + 1e-6, "{}", after);
+            // All the way down.
+            for part in [0.9, 0.5, 0.1] {
+                let less = field.scaled(part * scale).unwrap();
+                prop_assert!(less.jacobian_min(&grid, SIZE) > LEAST_JACOBIAN - rounding);
+            }
+        }
+    }
+
+    #[test]
+    fn control_points_that_rule_out_folds_are_right(
+        values in proptest::collection::vec(-1.0_f64..1.0, 40..80),
+        limit in 0.1_f64..4.0,
+    ) {
+        let field = field_of(&values, limit);
+        let steepest = field.in_mesh().steepest();
+        let field = Displacement::from(field);
+        let least = field.jacobian_min(&world_from_index(), SIZE);
+        prop_assert!(least >= (1.0 - steepest).max(0.0).powi(3) - 1e-12, "{} {}", least, steepest);
+        if steepest < 0.78 {
+            prop_assert_eq!(field.unfolding_scale(&world_from_index(), SIZE), 1.0);
+        }
+    }
+
+    #[test]
+    fn the_largest_displacement_is_that_of_some_voxel(
+        values in proptest::collection::vec(-1.0_f64..1.0, 40..80),
+        dense in any::<bool>(),
+        turn in any::<bool>(),
+    ) {
+        let mut field = Displacement::from(field_of(&values, 5.0));
+        if dense {
+            field = as_dense(&field).into();
+        }
+        let turned = Affine::from_parts([[0.9, 0.1, 0.0], [0.0, 1.1, 0.0], [0.1, 0.0, 0.9]], [1.0; 3]);
+        let grid = if turn { world_from_index() * turned } else { world_from_index() };
+        let size = [11, 4, 5];
+        let mut largest = 0.0_f64;
+        for (z, y, x) in (0..5).flat_map(|z| (0..4).flat_map(move |y| (0..11).map(move |x| (z, y, x)))) {
+            let d = field.at(grid.apply([f64::from(x), f64::from(y), f64::from(z)]));
+            largest = largest.max((d[0] * d[0] + d[1] * d[1] + d[2] * d[2]).sqrt());
+        }
+        let found = field.max_displacement(&grid, size);
+        prop_assert!((found - largest).abs() < 1e-10, "{} {}", found, largest);
+        prop_assert_eq!(field.max_displacement(&grid, [3, 0, 3]), 0.0);
     }
 
     #[test]
