@@ -180,6 +180,12 @@ impl From<voxprep_kernels::Error> for Error {
     }
 }
 
+impl From<voxprep_kernels::resample::FieldError> for Error {
+    fn from(error: voxprep_kernels::resample::FieldError) -> Self {
+        Self::parameter(error.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

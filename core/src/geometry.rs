@@ -136,6 +136,13 @@ impl Geometry {
         })
     }
 
+    /// The unit vectors of the index axes that have more than one voxel: for an image of one slice,
+    /// those of the slice.
+    pub fn span(&self) -> Vec<[f64; 3]> {
+        let axes = self.direction().into_iter().zip(self.size);
+        axes.filter(|(_, n)| *n > 1).map(|(axis, _)| axis).collect()
+    }
+
     /// The world position of the middle of the volume, index `(n - 1) / 2`, LPS+ mm.
     pub fn centre(&self) -> [f64; 3] {
         self.world_from_index
@@ -241,6 +248,20 @@ impl Geometry {
         )
     }
 
+    /// The ends of the smallest box, in continuous indices of this grid, that holds a box of another
+    /// grid, given by its ends in continuous indices of that.
+    pub fn enclosing(&self, [low, high]: [[f64; 3]; 2], of: &Self) -> [[f64; 3]; 2] {
+        let own_from_other = self.index_from_world * of.world_from_index;
+        let mut ends = [[f64::INFINITY; 3], [f64::NEG_INFINITY; 3]];
+        for bits in 0..8_u8 {
+            let corner = [0, 1, 2].map(|i| if bits >> i & 1 == 1 { high[i] } else { low[i] });
+            let image = own_from_other.apply(corner);
+            ends[0] = [0, 1, 2].map(|i| ends[0][i].min(image[i]));
+            ends[1] = [0, 1, 2].map(|i| ends[1][i].max(image[i]));
+        }
+        ends
+    }
+
     /// Whether a continuous index lies in the volume: within half a voxel of its outer centres.
     pub fn contains_index(&self, index: [f64; 3]) -> bool {
         (0..3).all(|i| index[i] >= -0.5 && index[i] <= self.size[i] as f64 - 0.5)
@@ -329,6 +350,17 @@ mod tests {
         assert_eq!(g.with_spacing([1.0; 3]).unwrap().size(), [30, 20, 20]);
         let g = Geometry::aligned([5, 7, 1], [1.0; 3], [0.0; 3]).unwrap();
         assert_eq!(g.with_spacing([2.0; 3]).unwrap().size(), [2, 4, 1]);
+    }
+
+    #[test]
+    fn a_box_of_another_grid_is_enclosed_by_its_corners() {
+        let fine = Geometry::aligned([8, 8, 8], [1.0; 3], [0.0; 3]).unwrap();
+        // x and y exchanged, z reversed, 2 mm: index 0 is at (1, 1, 7) mm
+        let linear = [[0.0, 2.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, -2.0]];
+        let other = Affine::from_parts(linear, [1.0, 1.0, 7.0]);
+        let other = Geometry::new([4; 3], other).unwrap();
+        let ends = fine.enclosing([[0.0, 1.0, 0.0], [1.0, 3.0, 1.0]], &other);
+        assert_eq!(ends, [[3.0, 1.0, 5.0], [7.0, 3.0, 7.0]]);
     }
 
     #[test]

@@ -26,8 +26,10 @@
 //! ```
 
 pub mod buf;
+mod cast;
 pub mod curve;
 pub mod error;
+pub mod extent;
 pub mod finding;
 pub mod geometry;
 mod labels;

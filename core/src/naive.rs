@@ -58,6 +58,12 @@ fn execute(task: &Task, bound: Bound, plan: &Plan) -> Result<(Voxels, u64)> {
     while let Some((leg, rest)) = legs.split_first() {
         match copied(&source, leg, task, edge)? {
             Some(copy) if !rest.is_empty() => (source, legs) = (copy, rest),
+            // Every step is a copy: no voxel is between others, and what is added is rounded at
+            // the end, not here.
+            Some(_) if !edge => {
+                (source, legs) = (bound.source.clone(), task.legs.as_slice());
+                break;
+            }
             _ => break,
         }
     }

@@ -147,6 +147,58 @@ impl<'de> Visitor<'de> for ParamVisitor {
     }
 }
 
+/// One value for all three axes, or one for each of x, y, z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum PerAxis<T> {
+    /// The same along x, y and z.
+    All(T),
+    /// Along x, y, z.
+    Each([T; 3]),
+}
+
+impl<T> PerAxis<T> {
+    /// The value of each axis.
+    pub fn each(&self) -> [&T; 3] {
+        match self {
+            Self::All(value) => [value; 3],
+            Self::Each([x, y, z]) => [x, y, z],
+        }
+    }
+}
+
+impl<'de, T: de::DeserializeOwned> Deserialize<'de> for PerAxis<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let read = if value.is_array() {
+            serde_json::from_value(value).map(Self::Each)
+        } else {
+            serde_json::from_value(value).map(Self::All)
+        };
+        read.map_err(|e| de::Error::custom(format!("{e}; give one value, or three for x, y, z")))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for PerAxis<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("PerAxis{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({
+            "anyOf": [
+                one,
+                { "type": "array", "items": one, "minItems": 3, "maxItems": 3 },
+            ]
+        })
+    }
+}
+
 /// G-07, SPA-08: a range is given low end first.
 fn ordered<E: de::Error>([low, high]: [f64; 2]) -> Result<[f64; 2], E> {
     if low < high {
@@ -222,6 +274,19 @@ mod tests {
         assert!(parse(r#"{"normal":[0,-1]}"#).is_err());
         assert!(parse(r#"{"choice":[]}"#).is_err());
         assert!(parse(r#"{"uniform":[0,1],"normal":[0,1]}"#).is_err());
+    }
+
+    #[test]
+    fn one_value_stands_for_three() {
+        let read = |text: &str| serde_json::from_str::<PerAxis<f64>>(text);
+        assert_eq!(read("2").unwrap().each(), [&2.0; 3]);
+        assert_eq!(read("[1, 2, 3]").unwrap().each(), [&1.0, &2.0, &3.0]);
+        for wrong in ["[1, 2]", "\"two\"", "{}"] {
+            let error = read(wrong).unwrap_err().to_string();
+            assert!(error.contains("or three for x, y, z"), "{error}");
+        }
+        let both = PerAxis::Each([1.0, 2.0, 3.0]);
+        assert_eq!(serde_json::to_string(&both).unwrap(), "[1.0,2.0,3.0]");
     }
 
     #[test]

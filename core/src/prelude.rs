@@ -8,10 +8,11 @@ pub use voxprep_kernels::affine::Affine;
 
 pub use crate::curve::{Curve, FieldOp, MapValue, MapVoxel, Mask, Output, PieceLinear, Table};
 pub use crate::error::{Error, Result};
+pub use crate::extent::Extent;
 pub use crate::finding::Finding;
 pub use crate::geometry::Geometry;
 pub use crate::orientation::Orientation;
-pub use crate::param::Param;
+pub use crate::param::{Param, PerAxis};
 pub use crate::register;
 pub use crate::stream::{Field, Stream};
 pub use crate::transform::{

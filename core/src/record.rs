@@ -19,6 +19,9 @@ pub struct Record {
     /// What happened to the world, from output to input, if anything did.
     #[serde(default, skip_serializing_if = "WorldMap::is_identity")]
     pub map: WorldMap,
+    /// The labels that became others in the label maps it wrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(i64, i64)>,
     /// The volumes it wrote.
     pub volumes: Vec<Written>,
 }
@@ -43,6 +46,7 @@ impl Record {
             name: name.to_owned(),
             drawn,
             map: WorldMap::identity(),
+            labels: Vec::new(),
             volumes: Vec::new(),
         }
     }

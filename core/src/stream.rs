@@ -115,6 +115,13 @@ impl Stream {
         happens
     }
 
+    /// Numbers uniform in `[low, high)`, one block each. Too many to record one by one: what is
+    /// made of them must be in the record of the step.
+    pub fn uniforms(&mut self, low: f64, high: f64, count: usize) -> Vec<f64> {
+        let draw = |_| low + (high - low) * self.unit();
+        (0..count).map(draw).collect()
+    }
+
     /// What was drawn so far, in order: part of the record that makes a run repeatable.
     pub fn drawn(&self) -> &[f64] {
         &self.drawn

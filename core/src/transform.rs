@@ -134,6 +134,9 @@ pub struct Motion {
     pub window: Option<Window>,
     /// The grid that every volume takes.
     pub grid: Option<Geometry>,
+    /// Labels that become others in every label map: right and left, where the motion mirrors.
+    /// Each is named once on either side, and 0 stays 0.
+    pub labels: Vec<(i64, i64)>,
 }
 
 /// A box of voxels on a grid; it may reach beyond.
@@ -165,6 +168,12 @@ impl Motion {
             window: Some(Window { start, size }),
             ..Self::default()
         }
+    }
+
+    /// The same motion, under which labels become others.
+    #[must_use]
+    pub fn with_labels(self, labels: Vec<(i64, i64)>) -> Self {
+        Self { labels, ..self }
     }
 
     /// The window on a volume's own grid: the same voxels where the grids are the same, else the
@@ -301,6 +310,22 @@ impl<'a> Input<'a> {
             .iter()
             .find(|(name, _)| name == volume)
             .map(|(_, header)| header)
+    }
+
+    /// The names and headers of all volumes of the subject.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a Header)> {
+        self.headers
+            .iter()
+            .map(|(name, header)| (name.as_str(), header))
+    }
+
+    /// A label map of the subject with its voxels, on whatever grid.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where there is none of that name, [`Error::Unsupported`] where the step
+    /// did not say that it reads voxels.
+    pub fn label_map(&self, name: &str) -> Result<&'a Volume> {
+        named_volume(self.materialised()?, name, Role::Label)
     }
 
     /// The voxels.
@@ -487,6 +512,16 @@ pub(crate) fn other_volume<'a>(
     role: Role,
     grid: &Geometry,
 ) -> Result<&'a Volume> {
+    let volume = named_volume(subject, name, role)?;
+    if !volume.geometry().is_close(grid, 1e-3) {
+        return Err(Error::input(format!("'{name}' is on another grid"))
+            .remedy("give it on the grid of the image"));
+    }
+    Ok(volume)
+}
+
+/// Another volume that a step names, if it has the role.
+fn named_volume<'a>(subject: &'a Subject, name: &str, role: Role) -> Result<&'a Volume> {
     let volume = subject.volume(name).ok_or_else(|| {
         let names: Vec<&str> = subject.names().collect();
         Error::parameter(format!("there is no volume '{name}'"))
@@ -500,10 +535,6 @@ pub(crate) fn other_volume<'a>(
         return Err(Error::parameter(format!(
             "'{name}' is {is}, and {needed} is needed"
         )));
-    }
-    if !volume.geometry().is_close(grid, 1e-3) {
-        return Err(Error::input(format!("'{name}' is on another grid"))
-            .remedy("give it on the grid of the image"));
     }
     Ok(volume)
 }

@@ -1,5 +1,6 @@
 //! Executing the spatial part of a task: one copy or one resample, with the curves as epilogue.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{ArrayView3, ArrayView4, ArrayViewMut3, s};
@@ -8,8 +9,10 @@ use voxprep_kernels::affine::Affine;
 use voxprep_kernels::gaussian;
 use voxprep_kernels::pointwise;
 use voxprep_kernels::resample::{
-    Boundary, IndexExact, Order, RowSink, Sampling as KernelSampling, Slab, ValidityBox,
-    antialias_sigma, copy_index_exact, index_exact, needed_boxes, resample, shrink_factors, slabs,
+    Boundary, ChainBox, DisplacedSampling, Displacement, IndexExact, Order, RowSink,
+    Sampling as KernelSampling, Slab, Stage as ChainStage, ValidityBox, antialias_sigma,
+    copy_index_exact, index_exact, needed_boxes, resample, resample_displaced, shrink_factors,
+    slabs,
 };
 
 use super::{Leg, Task};
@@ -21,6 +24,7 @@ use crate::pass::program::{Compute, Lane, Program, run};
 use crate::pipeline::{Antialias, Fill, Interpolation, Sampling};
 use crate::volume::{Role, Volume};
 use crate::voxels::{Voxel, Voxels, channel, count};
+use crate::world_map::MapPart;
 use crate::{dispatch, with_type};
 
 /// An axis that shrinks by more than this has lost all meaning.
@@ -56,7 +60,9 @@ pub(crate) fn execute(
     let part = part.unwrap_or_else(|| Part::whole(source.geometry()));
     let composed = Composed::new(&part.grid, &task.legs, part.legs)?;
     let output = task.header.element_type;
-    let exact = index_exact(&composed.source_from_out, composed.size);
+    let exact = composed
+        .as_affine()
+        .and_then(|map| index_exact(&map, composed.size));
     if let Some(map) = &exact
         && program.is_identity()
         && output == source.voxels().element_type()
@@ -76,7 +82,7 @@ pub(crate) fn execute(
     };
     let sigma = match order {
         Order::Nearest => [0.0; 3],
-        _ => smoothing(&composed.source_from_out, sampling.antialias)?,
+        _ => smoothing(&composed.affine_part(), sampling.antialias)?,
     };
     let job = Job {
         task,
@@ -199,7 +205,8 @@ fn copied(
     let whole = map.source_from_out() == Affine::IDENTITY
         && composed.size == source.geometry().size()
         && part.grid.size() == composed.size;
-    if whole && composed.boxes.is_empty() {
+    let boxes = composed.affine_boxes();
+    if whole && boxes.is_empty() {
         return Ok(source.voxels().clone());
     }
     let channels = source.voxels().channels();
@@ -208,7 +215,7 @@ fn copied(
         let mut out = Buf::for_overwrite(count(channels, composed.size)?)?;
         for (c, target) in channels_mut(&mut out, composed.size)?.enumerate() {
             let fill = Element::from_f64(fill_of(task, c));
-            copy_index_exact(channel(&view, c), map, &composed.boxes, fill, target);
+            copy_index_exact(channel(&view, c), map, &boxes, fill, target);
         }
         Voxels::new(channels, composed.size, out)
     })
@@ -239,11 +246,27 @@ fn smoothing(source_from_out: &Affine, antialias: Antialias) -> Result<[f64; 3]>
     }))
 }
 
-/// The legs of a task as one map, with the boxes that a sample must not leave.
+/// The legs of a task as one chain of maps, with the boxes that a sample must not leave.
 struct Composed {
-    source_from_out: Affine,
+    /// From output indices to source indices, in the order in which a sample passes them;
+    /// neighbouring affine maps are one.
+    chain: Vec<Link>,
     size: [usize; 3],
-    boxes: Vec<ValidityBox>,
+    boxes: Vec<ChainBox>,
+}
+
+enum Link {
+    Affine(Affine),
+    Displacement(Arc<Displacement>),
+}
+
+impl Link {
+    fn stage(&self) -> ChainStage<'_> {
+        match self {
+            Self::Affine(map) => ChainStage::Affine(*map),
+            Self::Displacement(field) => ChainStage::Displacement(field),
+        }
+    }
 }
 
 impl Composed {
@@ -252,31 +275,81 @@ impl Composed {
         let Some(last) = legs.last() else {
             return Err(Error::plugin("a spatial stage without spatial steps"));
         };
-        let size = last.grid.size();
+        let mut composed = Self {
+            chain: Vec::new(),
+            size: last.grid.size(),
+            boxes: Vec::new(),
+        };
         // From the output backwards: the world before each leg, from the output index.
-        let mut world_from_out = last.grid.world_from_index();
-        let mut boxes = Vec::new();
+        composed.push(last.grid.world_from_index());
         for (k, leg) in legs.iter().enumerate().rev() {
-            let map = leg.map.as_affine().ok_or_else(|| {
-                Error::unsupported("a displacement stands inside a chain of affine maps")
-            })?;
-            world_from_out = map * world_from_out;
+            for part in leg.map.parts() {
+                match part {
+                    MapPart::Affine(map) => composed.push(*map.in_from_out()),
+                    MapPart::Displacement(field) => {
+                        composed.chain.push(Link::Displacement(Arc::clone(field)));
+                    }
+                }
+            }
             if let Some(before) = k
                 .checked_sub(1)
                 .filter(|&k| k >= cut)
                 .and_then(|k| legs.get(k))
             {
-                boxes.push(ValidityBox {
-                    box_from_out: before.grid.index_from_world() * world_from_out,
-                    size: before.grid.size(),
-                });
+                composed.bound(&before.grid);
             }
         }
-        Ok(Self {
-            source_from_out: source.index_from_world() * world_from_out,
-            size,
-            boxes: needed_boxes(&boxes, size),
-        })
+        composed.push(source.index_from_world());
+        Ok(composed)
+    }
+
+    /// Lets a sample pass an affine map.
+    fn push(&mut self, map: Affine) {
+        match self.chain.last_mut() {
+            Some(Link::Affine(last)) => *last = map * *last,
+            _ => self.chain.push(Link::Affine(map)),
+        }
+    }
+
+    /// Bounds where a sample may be now, a point of the world, to a grid.
+    fn bound(&mut self, grid: &Geometry) {
+        // The affine map that ends the chain may still grow: the box is placed before it.
+        let (after, box_from_point) = match self.chain.last() {
+            Some(Link::Affine(map)) => (self.chain.len() - 1, grid.index_from_world() * *map),
+            _ => (self.chain.len(), grid.index_from_world()),
+        };
+        self.boxes.push(ChainBox {
+            after,
+            box_from_point,
+            size: grid.size(),
+        });
+    }
+
+    /// The whole chain as one map from output to source indices, where it is one.
+    fn as_affine(&self) -> Option<Affine> {
+        match self.chain.as_slice() {
+            [Link::Affine(map)] => Some(*map),
+            _ => None,
+        }
+    }
+
+    /// The chain without its displacements: what decides the smoothing before sampling.
+    fn affine_part(&self) -> Affine {
+        self.chain
+            .iter()
+            .fold(Affine::IDENTITY, |whole, link| match link {
+                Link::Affine(map) => *map * whole,
+                Link::Displacement(_) => whole,
+            })
+    }
+
+    /// The boxes of a chain that is one map, without those that hold all samples anyway.
+    fn affine_boxes(&self) -> Vec<ValidityBox> {
+        let boxes = self.boxes.iter().map(|b| ValidityBox {
+            box_from_out: b.box_from_point,
+            size: b.size,
+        });
+        needed_boxes(&boxes.collect::<Vec<_>>(), self.size)
     }
 }
 
@@ -327,16 +400,9 @@ impl Job<'_> {
     where
         T::Float: Compute,
     {
-        let sampling = KernelSampling {
-            source_from_out: self.composed.source_from_out,
-            order: self.order,
-            boundary: self.boundary,
-            fill: fill_of(self.task, c),
-            boxes: &self.composed.boxes,
-        };
         let slabs = sinks(self.composed.size, lanes, nan);
         if self.sigma == [0.0; 3] {
-            return Ok(resample(source, self.composed.size, &sampling, slabs)?);
+            return self.sample(source, c, slabs);
         }
         let mut smooth = Buf::<T::Float>::for_overwrite(source.len())?;
         let shape = source.raw_dim();
@@ -345,7 +411,42 @@ impl Job<'_> {
         gaussian(source, self.sigma, TRUNCATE, view)?;
         let smooth = ArrayView3::from_shape(shape, smooth.as_slice());
         let smooth = smooth.map_err(|e| Error::input(e.to_string()))?;
-        Ok(resample(smooth, self.composed.size, &sampling, slabs)?)
+        self.sample(smooth, c, slabs)
+    }
+
+    /// Samples a channel under the map or the chain of maps.
+    fn sample<E: Element, S: RowSink<E::Float>>(
+        &self,
+        source: ArrayView3<'_, E>,
+        c: usize,
+        slabs: Vec<Slab<S>>,
+    ) -> Result<()> {
+        let fill = fill_of(self.task, c);
+        let (order, boundary) = (self.order, self.boundary);
+        if let Some(source_from_out) = self.composed.as_affine() {
+            let sampling = KernelSampling {
+                source_from_out,
+                order,
+                boundary,
+                fill,
+                boxes: &self.composed.affine_boxes(),
+            };
+            return Ok(resample(source, self.composed.size, &sampling, slabs)?);
+        }
+        let chain: Vec<_> = self.composed.chain.iter().map(Link::stage).collect();
+        let sampling = DisplacedSampling {
+            chain: &chain,
+            order,
+            boundary,
+            fill,
+            boxes: &self.composed.boxes,
+        };
+        Ok(resample_displaced(
+            source,
+            self.composed.size,
+            &sampling,
+            slabs,
+        )?)
     }
 }
 

@@ -5,8 +5,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use voxprep_kernels::Element;
+
 use super::{Active, Stage};
-use crate::curve::Curve;
+use crate::curve::{Curve, Table};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
 use crate::geometry::Geometry;
@@ -14,6 +16,7 @@ use crate::record::{Record, Written};
 use crate::subject::Subject;
 use crate::transform::{Headers, Input, Kind, Needs, Pointwise, Reads, Spatial};
 use crate::volume::{AxisKind, ChannelAxis, Header, Role, Unit};
+use crate::with_type;
 use crate::world_map::WorldMap;
 
 /// What is known of a subject between two steps.
@@ -190,6 +193,7 @@ impl Resolving<'_> {
         let mut stream = self.step.stream.clone();
         let motion = spatial.resolve(&input, &mut stream)?;
         self.record.drawn = stream.drawn().to_vec();
+        check_relabelling(&motion.labels)?;
         for (source, output) in sources.iter().zip(outputs) {
             let Some(own) = self.state.header(source).map(|h| h.geometry.clone()) else {
                 continue;
@@ -206,6 +210,11 @@ impl Resolving<'_> {
                 map: motion.map.clone(),
                 grid,
             });
+            if task.header.role == Role::Label && !motion.labels.is_empty() {
+                // Which labels there are does not depend on where they are: this commutes with
+                // the legs to come.
+                task.curves.push(relabelling(&motion.labels, &task.header)?);
+            }
             let (header, fill) = (task.header.clone(), fill_after(task));
             self.state.put(output, header, fill);
         }
@@ -213,6 +222,7 @@ impl Resolving<'_> {
             self.report_left_behind(sources);
         }
         self.record.map = motion.map;
+        self.record.labels = motion.labels;
         Ok(())
     }
 
@@ -277,6 +287,39 @@ impl Resolving<'_> {
         self.state.put(output, header, fill);
         Ok(())
     }
+}
+
+/// A motion may exchange labels, never merge them, and the outside stays the outside.
+fn check_relabelling(labels: &[(i64, i64)]) -> Result<()> {
+    let sorted = |side: fn(&(i64, i64)) -> i64| {
+        let mut side: Vec<i64> = labels.iter().map(side).collect();
+        side.sort_unstable();
+        side
+    };
+    let (from, to) = (sorted(|pair| pair.0), sorted(|pair| pair.1));
+    if from == to && from.is_sorted_by(|a, b| a < b) && !from.contains(&0) {
+        return Ok(());
+    }
+    Err(Error::parameter(format!(
+        "the labels {from:?} cannot become {to:?}: a motion exchanges labels above or below 0, each once"
+    )))
+}
+
+/// The exchange of labels as a curve.
+pub(crate) fn relabelling(labels: &[(i64, i64)], header: &Header) -> Result<Curve> {
+    let stored = header.element_type;
+    let holds =
+        |label: i64| with_type!(stored, T => T::from_f64(label as f64).to_f64() == label as f64);
+    if let Some((_, label)) = labels.iter().find(|(_, label)| !holds(*label)) {
+        return Err(Error::parameter(format!(
+            "the label {label} does not fit {stored}, the type of the label map"
+        ))
+        .remedy("give the labels other numbers with label.remap first"));
+    }
+    Ok(Curve::table(Table {
+        map: labels.iter().copied().collect(),
+        other: None,
+    }))
 }
 
 /// What to say of a step that finds nothing to act on.
