@@ -5,15 +5,21 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::finding::Finding;
+use crate::pipeline::Pipeline;
 use crate::plan::{Plan, RunOptions};
 use crate::record::Record;
-use crate::subject::Subject;
+use crate::registry::Registry;
+use crate::stream::hash_name;
+use crate::subject::{Point, Subject};
 use crate::volume::{Header, Volume};
 
 /// The version of the sidecar format.
 pub const VERSION: u32 = 1;
+
+/// The version of this voxprep, as sidecars name it.
+pub const VOXPREP: &str = env!("CARGO_PKG_VERSION");
 
 /// How a set of outputs was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,18 +39,80 @@ pub struct Sidecar {
     pub epoch: u64,
     /// Whether neighbouring steps ran as one.
     pub fuse: bool,
+    /// The step or group after which the run stopped, where that was not the end of the pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// The resolved pipeline: every parameter stated.
     pub pipeline: Value,
     /// BLAKE3 of the pipeline in canonical JSON.
     pub pipeline_hash: String,
     /// The inputs, in the order given.
     pub inputs: Vec<Artefact>,
+    /// The points that went in and came out, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<Points>,
     /// What was done, with what was drawn.
     pub steps: Vec<Record>,
+    /// What groups of steps drew, outer ones first; those that no draw reached are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupRecord>,
+    /// The steps that the draws left out, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
     /// What steps noticed.
     pub findings: Vec<Finding>,
     /// The outputs.
     pub outputs: Vec<Artefact>,
+    /// How the outputs were written, where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
+}
+
+/// How outputs were written; the effort of compression is that of the pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Whether they are in a folder, with a report and points; otherwise there is one file.
+    pub folder: bool,
+    /// Their format, by its extension.
+    pub format: String,
+}
+
+/// Points that went in, and what became of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Points {
+    /// BLAKE3 of the points that went in: names and places, in order.
+    pub input: String,
+    /// BLAKE3 of those that came out.
+    pub output: String,
+}
+
+impl Points {
+    /// Describes points; `None` where there are none.
+    pub fn new(input: &[Point], output: &[Point]) -> Option<Self> {
+        (!input.is_empty() || !output.is_empty()).then(|| Self {
+            input: hash_points(input),
+            output: hash_points(output),
+        })
+    }
+}
+
+/// What a group of steps drew for a subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupRecord {
+    /// The id of the group, behind those of the groups around it.
+    pub step: String,
+    /// `group`, `one_of` or `some_of`.
+    #[serde(rename = "use")]
+    pub name: String,
+    /// What was drawn: 1 or 0 for whether it runs; then for `one_of` a number in `[0, 1)`, for
+    /// `some_of` by how much the count is above its lowest, and such a number for each step.
+    pub drawn: Vec<f64>,
+    /// The steps in it that were chosen; none where it does not run. Each may still be left out by
+    /// its own probability.
+    pub chosen: Vec<String>,
 }
 
 /// A volume that went in or came out.
@@ -88,20 +156,77 @@ impl Sidecar {
     ) -> Result<Self> {
         let pipeline = serde_json::to_value(plan.pipeline())
             .map_err(|e| crate::error::Error::plugin(e.to_string()))?;
+        let draw = plan.draw(hash_name(subject.key()), options.epoch);
         Ok(Self {
             sidecar: VERSION,
-            voxprep: env!("CARGO_PKG_VERSION").to_owned(),
+            voxprep: VOXPREP.to_owned(),
             subject: subject.key().to_owned(),
             id: None,
             epoch: options.epoch,
             fuse: options.fuse,
+            until: plan.until().map(str::to_owned),
             pipeline_hash: hash_json(&pipeline),
             pipeline,
             inputs,
+            points: None,
             steps: subject.history.clone(),
+            groups: draw.groups,
+            skipped: draw.skipped.into_iter().map(str::to_owned).collect(),
             findings: subject.findings.clone(),
             outputs,
+            files: None,
         })
+    }
+
+    /// Reads a sidecar.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where it has another version than [`VERSION`], [`Error::Input`] where
+    /// it is no sidecar.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let unreadable = |reason: String| Error::input(format!("this is no sidecar: {reason}"));
+        let value: Value = serde_json::from_str(text).map_err(|e| unreadable(e.to_string()))?;
+        match value.get("sidecar") {
+            Some(version) if version.as_u64() == Some(VERSION.into()) => {}
+            Some(version) => {
+                return Err(Error::unsupported(format!(
+                    "this voxprep reads sidecars of version {VERSION}, not {version}"
+                ))
+                .remedy("use the voxprep that wrote it, which it names"));
+            }
+            None => return Err(unreadable("it has no `sidecar`, its version".to_owned())),
+        }
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let path = error.path().to_string();
+            unreadable(error.into_inner().to_string()).field(path)
+        })
+    }
+
+    /// The plan that it records.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where the pipeline is not the one that was hashed, or cannot be planned.
+    pub fn plan(&self, registry: &Registry) -> Result<Plan> {
+        if hash_json(&self.pipeline) != self.pipeline_hash {
+            return Err(Error::parameter(
+                "the pipeline is not the one that was run: its hash differs",
+            )
+            .field("pipeline")
+            .remedy("the sidecar was changed; take the one that the run wrote"));
+        }
+        let plan = Plan::new(Pipeline::from_value(self.pipeline.clone())?, registry)?;
+        match &self.until {
+            Some(id) => plan.stopped_after(id),
+            None => Ok(plan),
+        }
+    }
+
+    /// The names of inputs that are not those that went in, by the hash of their content.
+    pub fn changed<'a>(&'a self, inputs: &'a [Artefact]) -> impl Iterator<Item = &'a Artefact> {
+        let recorded = |name: &str| self.inputs.iter().find(|old| old.name == name);
+        let changed =
+            move |new: &&Artefact| recorded(&new.name).is_none_or(|old| old.blake3 != new.blake3);
+        inputs.iter().filter(changed)
     }
 }
 
@@ -121,6 +246,19 @@ pub fn hash_volume(volume: &Volume) -> String {
         hasher.update(&(v + 0.0).to_le_bytes());
     }
     hasher.update_rayon(voxels.bytes());
+    hasher.finalize().to_hex().to_string()
+}
+
+/// BLAKE3 of points, names and places in order, as hexadecimal.
+fn hash_points(points: &[Point]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for point in points {
+        hasher.update(&(point.name.len() as u64).to_le_bytes());
+        hasher.update(point.name.as_bytes());
+        for v in point.position {
+            hasher.update(&(v + 0.0).to_le_bytes());
+        }
+    }
     hasher.finalize().to_hex().to_string()
 }
 

@@ -113,13 +113,13 @@ impl Entry {
 }
 
 /// serde's words, with the most similar value where it lists those it knows.
-fn wrong_value(message: &str) -> Error {
+pub(crate) fn wrong_value(message: &str) -> Error {
     let error = Error::parameter(message);
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let Some(given) = quoted
-        .next()
-        .filter(|_| message.starts_with("unknown variant"))
-    else {
+    let lists = |message: &str| {
+        message.starts_with("unknown variant") || message.starts_with("unknown field")
+    };
+    let Some(given) = quoted.next().filter(|_| lists(message)) else {
         return error;
     };
     match schema::nearest(given, quoted) {

@@ -47,6 +47,14 @@ impl Interval {
     pub fn ends(&self) -> (f64, f64) {
         (self.low, self.high)
     }
+
+    /// Lower and upper end, each with whether it belongs to the interval.
+    pub fn limits(&self) -> ((f64, bool), (f64, bool)) {
+        (
+            (self.low, self.includes_low),
+            (self.high, self.includes_high),
+        )
+    }
 }
 
 /// Checks given parameters against the schema of a transform: unknown fields and bounds.

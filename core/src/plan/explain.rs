@@ -4,26 +4,66 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::courses::Most;
 use super::resolve::{State, resolve};
-use super::{Active, Plan, StageKind, stages};
+use super::{Active, Node, Plan, StageKind, stages};
 use crate::error::Result;
+use crate::pipeline::Choice;
 use crate::provenance::pseudonym;
 use crate::stream::hash_name;
 use crate::volume::{Header, Role};
 use crate::voxels::ElementType;
 
 /// What a plan does, stage by stage.
+///
+/// Where steps are left to chance and no subject is given, `stages` are those of the draw in which
+/// most happens: every probability above 0 is taken for 1, and of the steps of `one_of` and
+/// `some_of` those are taken that give most resamples, then most passes. `resamples` and `passes`
+/// are then each the most that any draw gives; no draw need give both.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
     /// Reading, the stages, writing.
     pub stages: Vec<StageInfo>,
-    /// How many stages interpolate.
+    /// How many stages interpolate, at most.
     pub resamples: usize,
-    /// How many stages read and write every voxel once, without interpolating.
+    /// How many stages read and write every voxel once, without interpolating, at most.
     pub passes: usize,
+    /// The groups of steps, outer ones first; empty where a subject's draws are explained.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupInfo>,
     /// The steps that this subject's draws leave out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
+    /// Whether another subject may get other stages.
+    #[serde(skip)]
+    at_most: bool,
+}
+
+/// A group of steps.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GroupInfo {
+    /// Its id, behind those of the groups around it.
+    pub step: String,
+    /// `group`, `one_of` or `some_of`.
+    #[serde(rename = "use")]
+    pub name: &'static str,
+    /// The probability with which it runs, where it is reached.
+    pub p: f64,
+    /// The smallest and largest number of its steps that are chosen where it runs.
+    pub count: [usize; 2],
+    /// The steps in it.
+    pub members: Vec<MemberInfo>,
+}
+
+/// A step in a group.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemberInfo {
+    /// Its id, behind those of the groups around it.
+    pub step: String,
+    /// How often it is drawn, relative to the others.
+    pub weight: f64,
+    /// The probability with which it runs, where it is chosen.
+    pub p: f64,
 }
 
 /// One stage.
@@ -60,9 +100,18 @@ pub struct VolumeState {
 }
 
 impl Plan {
-    /// Explains the plan as if every step ran.
+    /// Explains the plan for any subject; see [`Explanation`] for what is left to chance.
     pub fn explain(&self, fuse: bool) -> Explanation {
-        self.explain_steps(&self.all(), fuse)
+        let most = self.course(Most::Work, fuse);
+        let mut explanation = self.explain_steps(&most.steps, fuse);
+        for node in self.steps.iter().filter(|node| self.reaches(node.path())) {
+            explain_group(node, &mut explanation);
+        }
+        if explanation.at_most {
+            explanation.resamples = self.course(Most::Resamples, fuse).resamples;
+            explanation.passes = self.course(Most::Passes, fuse).passes;
+        }
+        explanation
     }
 
     fn explain_steps(&self, steps: &[Active<'_>], fuse: bool) -> Explanation {
@@ -70,7 +119,9 @@ impl Plan {
             stages: vec![StageInfo::plain("read")],
             resamples: 0,
             passes: 0,
+            groups: Vec::new(),
             skipped: Vec::new(),
+            at_most: false,
         };
         for stage in stages(steps, fuse, self.pipeline.sampling.fill) {
             let kind = match stage.kind {
@@ -110,11 +161,10 @@ impl Plan {
         headers: &[(String, Header)],
         fuse: bool,
     ) -> Result<Explanation> {
-        let steps = self.active(hash_name(&pseudonym(subject)), 0);
+        let draw = self.draw(hash_name(&pseudonym(subject)), 0);
+        let steps = draw.active;
         let mut explanation = self.explain_steps(&steps, fuse);
-        let runs = |id: &str| steps.iter().any(|step| step.id() == id);
-        let ids = self.steps.iter().map(|planned| &planned.step.id);
-        explanation.skipped = ids.filter(|id| !runs(id)).cloned().collect();
+        explanation.skipped = draw.skipped.into_iter().map(str::to_owned).collect();
         let mut state = self.begin_headers(headers)?;
         if let Some(read) = explanation.stages.first_mut() {
             read.volumes = states(&state);
@@ -128,6 +178,36 @@ impl Plan {
             info.volumes = states(&state);
         }
         Ok(explanation)
+    }
+}
+
+/// Adds what there is to say of a step or group to what is left to chance.
+fn explain_group(node: &Node, explanation: &mut Explanation) {
+    explanation.at_most |= node.p() < 1.0;
+    let Node::Group(group) = node else {
+        return;
+    };
+    let all = group.members.len();
+    let count = match group.choice {
+        Choice::All => [all, all],
+        Choice::One => [1, 1],
+        Choice::Several(count) => [count.low as usize, count.high as usize],
+    };
+    explanation.at_most |= count[0] < all;
+    let members = group.members.iter().map(|member| MemberInfo {
+        step: member.node.path().to_owned(),
+        weight: member.weight,
+        p: member.node.p(),
+    });
+    explanation.groups.push(GroupInfo {
+        step: group.path.clone(),
+        name: group.choice.name(),
+        p: group.p,
+        count,
+        members: members.collect(),
+    });
+    for member in &group.members {
+        explain_group(&member.node, explanation);
     }
 }
 
@@ -176,13 +256,56 @@ impl fmt::Display for Explanation {
                 writeln!(f)?;
             }
         }
+        for group in &self.groups {
+            writeln!(f, "{group}")?;
+        }
+        if !self.skipped.is_empty() {
+            writeln!(f, "{:<9}{}", "skipped", self.skipped.join(", "))?;
+        }
         let plural =
             |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+        let (most, shown) = if self.at_most {
+            ("at most ", "; shown is the draw in which most happens")
+        } else {
+            ("", "")
+        };
         write!(
             f,
-            "{}, {}",
+            "{most}{}, {}{shown}",
             plural(self.resamples, "resample", "resamples"),
             plural(self.passes, "pass", "passes")
         )
+    }
+}
+
+/// `jitter, one_of (p 0.8): augment.rotate x2 | augment.shift`.
+impl fmt::Display for GroupInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own = self.step.rsplit('/').next().unwrap_or_default();
+        f.write_str(&self.step)?;
+        if !own.starts_with(self.name) {
+            write!(f, ", {}", self.name)?;
+        }
+        if self.p < 1.0 {
+            write!(f, " (p {})", self.p)?;
+        }
+        let [low, high] = self.count;
+        match self.name {
+            "some_of" if low == high => write!(f, ", {low} of")?,
+            "some_of" => write!(f, ", {low} to {high} of")?,
+            _ => {}
+        }
+        let between = if self.name == "group" { " + " } else { " | " };
+        for (i, member) in self.members.iter().enumerate() {
+            let id = member.step.rsplit('/').next().unwrap_or_default();
+            write!(f, "{}{id}", if i == 0 { ": " } else { between })?;
+            if member.weight != 1.0 {
+                write!(f, " x{}", member.weight)?;
+            }
+            if member.p < 1.0 {
+                write!(f, " (p {})", member.p)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -28,7 +28,12 @@ pub struct RunOptions<'a> {
     pub fuse: bool,
     /// Called before each stage.
     pub progress: Option<&'a dyn Fn(Progress<'_>)>,
+    /// Called after each stage, with the subject as it is then.
+    pub after: Option<&'a After<'a>>,
 }
+
+/// What is called after a stage; its error ends the run.
+pub type After<'a> = dyn Fn(Progress<'_>, &Subject) -> Result<()> + 'a;
 
 impl Default for RunOptions<'_> {
     fn default() -> Self {
@@ -36,6 +41,7 @@ impl Default for RunOptions<'_> {
             epoch: 0,
             fuse: true,
             progress: None,
+            after: None,
         }
     }
 }
@@ -43,7 +49,7 @@ impl Default for RunOptions<'_> {
 /// Where a run is.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
-    /// The stage about to run, from 0.
+    /// The stage, from 0.
     pub stage: usize,
     /// How many there are.
     pub stages: usize,
@@ -106,12 +112,13 @@ impl Plan {
         for (position, stage) in stages.iter().enumerate() {
             let here: Vec<&Active<'_>> = stage.steps.iter().filter_map(|&i| steps.get(i)).collect();
             let ids: Vec<&str> = here.iter().map(|step| step.id()).collect();
+            let at = Progress {
+                stage: position,
+                stages: stages.len(),
+                steps: &ids,
+            };
             if let Some(progress) = options.progress {
-                progress(Progress {
-                    stage: position,
-                    stages: stages.len(),
-                    steps: &ids,
-                });
+                progress(at);
             }
             tracing::debug!(?ids, kind = ?stage.kind, "stage");
             match (stage.kind, here.first()) {
@@ -123,6 +130,9 @@ impl Plan {
                 Some(step) => step.place(error),
                 None => error,
             })?;
+            if let Some(after) = options.after {
+                after(at, &subject)?;
+            }
         }
         Ok(subject)
     }
