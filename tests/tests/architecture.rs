@@ -12,7 +12,12 @@ use voxprep_tests::{registry, root};
 
 /// Every transform there is, on purpose a second list: a crate that nothing links registers
 /// nothing, and no other test would notice.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 29] = [
+    "augment.affine",
+    "augment.crop",
+    "augment.elastic",
+    "augment.flip",
+    "augment.gamma",
     "augment.noise",
     "augment.rotate",
     "augment.shift",
@@ -25,9 +30,12 @@ const NAMES: [&str; 21] = [
     "intensity.rescale",
     "intensity.zscore",
     "label.remap",
+    "spatial.affine",
     "spatial.crop",
+    "spatial.crop_or_pad",
     "spatial.flip",
     "spatial.like",
+    "spatial.pad",
     "spatial.reorient",
     "spatial.resize",
     "spatial.spacing",

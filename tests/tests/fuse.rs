@@ -86,6 +86,13 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(a, axis)| format!(
                 "use = \"augment.rotate\"\nangle_deg = {a}\naxis = \"{axis}\""
             )),
+        [-40.0..40.0_f64, 0.6..1.6, -3.0..3.0].map(prop::array::uniform3).prop_map(|[a, s, t]| format!(
+            "use = \"spatial.affine\"\nangles_deg = {a:?}\nscale = {s:?}\ntranslation_mm = {t:?}"
+        )),
+        (4..8_u32, 0.5..6.0_f64).prop_map(|(points, most)| format!(
+            "use = \"augment.elastic\"\ncontrol_points = {points}\nlocked_borders = 1\n\
+             max_displacement_mm = {most}"
+        )),
     ];
     prop_oneof![
         4 => spatial.prop_map(|toml| Step { interpolates: true, ..plain(toml) }),
@@ -94,6 +101,18 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|to| plain(format!("use = \"spatial.reorient\"\nto = \"{to}\""))),
         2 => (0..2_u32, 1..4_u32).prop_map(|(start, n)| plain(format!(
             "use = \"spatial.crop\"\nstart = [{start}, 0, 0]\nsize = [{n}, 2, 2]"
+        ))),
+        1 => [0..3_u32, 0..3].map(prop::array::uniform3).prop_map(|[b, a]| plain(format!(
+            "use = \"spatial.pad\"\nbefore = {b:?}\nafter = {a:?}"
+        ))),
+        1 => (1..10_u32, 1..8_u32).prop_map(|(x, z)| plain(format!(
+            "use = \"spatial.crop_or_pad\"\nsize = [{x}, \"all\", {z}]"
+        ))),
+        1 => "[xyz]".prop_map(|axis| plain(format!(
+            "use = \"augment.flip\"\naxes = [\"{axis}\"]\neach = 0.7\nswap_labels = {{ 1 = 3 }}"
+        ))),
+        1 => (1..4_u32).prop_map(|x| plain(format!(
+            "use = \"augment.crop\"\nsize = [{x}, \"all\", 1]"
         ))),
         2 => (-900.0..0.0_f64, 1.0..900.0_f64).prop_map(|(l, w)| plain(format!(
             "use = \"intensity.clip\"\nlow = {l}\nhigh = {}",

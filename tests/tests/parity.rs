@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use ndarray::Array3;
 use ndarray_npy::{ReadableElement, read_npy};
 use voxprep_core::geometry::Geometry;
+use voxprep_core::kernels::Affine;
 use voxprep_core::subject::Subject;
 use voxprep_core::volume::{Unit, Volume};
 use voxprep_core::voxels::Voxel;
@@ -183,5 +184,41 @@ fn a_gaussian_in_mm_is_that_of_scipy_in_voxels() {
         let lines = format!("sigma_mm = {sigma}");
         references.compare(stored, input, ("filter.gaussian", &lines), 1.0, 1e-6);
     }
+    references.finish();
+}
+
+/// SciPy's `affine_transform` takes the map from output to input, z, y, x; ours what happens to the
+/// object, x, y, z: its inverse. Edges are repeated on either side.
+/// Without interpolation 80 voxels are ties, which either rounds as it may.
+#[test]
+fn an_affine_map_is_that_of_scipy() {
+    let Some(mut references) = References::open() else {
+        return;
+    };
+    let linear = [[0.95, -0.18, 0.04], [0.2, 0.88, -0.1], [-0.05, 0.12, 0.93]];
+    let in_from_out = Affine::from_parts(linear, [1.625, 0.79, 0.04]);
+    let matrix = in_from_out.inverse().unwrap();
+    let rows = matrix.rows();
+    for (stored, order, allowed) in [
+        ("affine_nearest_o1", "linear", 1e-6),
+        ("affine_nearest_o3", "cubic", 1e-6),
+    ] {
+        let input = subject(references.volume::<f32>("in_vol", [1.0; 3]));
+        let sampling = format!("intensity = \"{order}\"\nfill = \"edge\"\nantialias = \"off\"");
+        let lines = format!("matrix = {rows:?}\n[sampling]\n{sampling}");
+        references.compare(stored, input, ("spatial.affine", &lines), 1.0, allowed);
+    }
+    references.finish();
+}
+
+/// TorchIO's gamma: the sign and the power of the absolute value.
+#[test]
+fn a_power_is_that_of_torchio() {
+    let Some(mut references) = References::open() else {
+        return;
+    };
+    let mri = subject(references.volume::<f32>("in_mri40", [1.0; 3]));
+    let gamma = ("augment.gamma", "gamma = 1.3\nrescale = false");
+    references.compare("torchio_gamma", mri, gamma, 1.0, 1e-6);
     references.finish();
 }

@@ -2,6 +2,8 @@
 //!
 //! Each transform is one file under `src/transforms`; adding one is adding that file.
 
+mod foreground;
+
 /// The transforms, one file each.
 pub mod transforms {
     /// Where voxels are: `spatial.*`.

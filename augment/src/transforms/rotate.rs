@@ -55,23 +55,9 @@ impl Spatial for Rotate {
                 }
             }
         };
-        let turn = rotation(grid.direction()[axis], angle).about(grid.centre());
+        let turn = Affine::rotation(grid.direction()[axis], angle).about(grid.centre());
         Ok(Motion::map(WorldMap::affine(turn)?))
     }
-}
-
-/// The right-handed rotation by `degrees` about a unit vector (Rodrigues 1840).
-fn rotation(axis: [f64; 3], degrees: f64) -> Affine {
-    let (sin, cos) = voxprep_core::kernels::trigonometry::sin_cos_degrees(degrees);
-    let [x, y, z] = axis;
-    let cross = [[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]];
-    let linear = [0, 1, 2].map(|i| {
-        [0, 1, 2].map(|j| {
-            let identity = if i == j { cos } else { 0.0 };
-            identity + sin * cross[i][j] + (1.0 - cos) * axis[i] * axis[j]
-        })
-    });
-    Affine::from_parts(linear, [0.0; 3])
 }
 
 register!(Rotate: Spatial, "augment.rotate", "angle_deg = { uniform = [-10, 10] }\naxis = \"z\"");
@@ -80,19 +66,10 @@ register!(Rotate: Spatial, "augment.rotate", "angle_deg = { uniform = [-10, 10] 
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_quarter_turn_about_z_takes_x_to_y() {
-        let turn = rotation([0.0, 0.0, 1.0], 90.0);
-        assert_eq!(turn.apply([1.0, 0.0, 0.0]), [0.0, 1.0, 0.0]);
-        assert_eq!(turn.apply([0.0, 0.0, 5.0]), [0.0, 0.0, 5.0]);
-        let turn = rotation([1.0, 0.0, 0.0], -90.0);
-        assert_eq!(turn.apply([0.0, 1.0, 0.0]), [0.0, 0.0, -1.0]);
-    }
-
     /// SPA-07: four quarter turns are the identity, exactly.
     #[test]
     fn quarter_turns_are_exact() {
-        let turn = rotation([0.0, 1.0, 0.0], 90.0);
+        let turn = Affine::rotation([0.0, 1.0, 0.0], 90.0);
         assert_eq!(turn * turn * turn * turn, Affine::IDENTITY);
     }
 }

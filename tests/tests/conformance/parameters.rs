@@ -165,8 +165,11 @@ fn with_field(entry: &Entry, field: &str, value: &Value) -> Vec<Value> {
         .fields()
         .into_iter()
         .filter(|f| f.takes == "number" && f.name != field);
+    let others = entry.fields().into_iter().filter(|f| f.name != field);
     let mut all = vec![entry.example_params().unwrap(), json!({})];
     all.extend(numbers.map(|f| Value::Object(Map::from_iter([(f.name, json!(1.0))]))));
+    // a choice of voxels, or the name of a volume
+    all.extend(others.map(|f| Value::Object(Map::from_iter([(f.name, json!("nonzero"))]))));
     all.iter_mut()
         .for_each(|params| params[field] = value.clone());
     all

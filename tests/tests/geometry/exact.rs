@@ -8,7 +8,7 @@ use voxprep_tests::{awkward, image, run, step, subject, values, volume};
 use crate::{ORDERS, away, float, grid};
 
 /// Awkward, and every permutation and reflection of an anisotropic grid.
-fn fixed_grids(size: [usize; 3]) -> Vec<Geometry> {
+pub(crate) fn fixed_grids(size: [usize; 3]) -> Vec<Geometry> {
     let signed = ORDERS
         .into_iter()
         .flat_map(|order| (0..8).map(move |signs| (order, signs)));
@@ -36,7 +36,7 @@ pub(crate) fn counted(grid: &Geometry) -> Subject {
     subject
 }
 
-fn assert_same(a: &Subject, b: &Subject, place: &str) {
+pub(crate) fn assert_same(a: &Subject, b: &Subject, place: &str) {
     for (name, volume) in b.volumes() {
         let other = a.volume(name).unwrap();
         assert!(

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure is the answer of the test")]
 
+mod affine;
+mod boxes;
 mod exact;
+mod mirrored;
 mod moved;
 mod sizes;
 

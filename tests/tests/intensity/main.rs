@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure is the answer of the test")]
 
+mod gamma;
 mod normalised;
 mod steps;
 mod units;
