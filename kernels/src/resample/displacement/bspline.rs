@@ -14,7 +14,7 @@ use ndarray::{Array4, ArrayView4};
 
 pub(in crate::resample) use rows::{Rows, Work};
 
-use super::folding::{Gradient, Search};
+use super::folding::Search;
 use super::{FieldError, bounds_of, is_usable};
 use crate::Affine;
 use crate::element::floor_f64;
@@ -141,21 +141,38 @@ impl BSpline {
             return [0.0; 3];
         };
         let [mx, my, _] = self.points;
-        self.cell((z * my + y) * mx + x).value([fx, fy, fz])
+        let [wx, wy, wz] = [
+            spline::weights(fx),
+            spline::weights(fy),
+            spline::weights(fz),
+        ];
+        let mut row = [0.0; 12];
+        self.row_mixed((z * my + y) * mx + x, &wy, &wz, &mut row);
+        mixed(&row, &wx)
     }
 
-    /// The control points that act in a cell, given by the first of them.
+    /// The four rows of four control points in a cell, given by the first of them, mixed along y
+    /// and z into one.
+    ///
+    /// The twelve numbers of a row are neighbours, so that this vectorises for a single point. Two
+    /// blocks of eight overlap.
     #[inline(always)]
-    fn cell(&self, first: usize) -> Cell {
+    fn row_mixed(&self, first: usize, y: &[f64; 4], z: &[f64; 4], row: &mut [f64; 12]) {
         let [mx, my, _] = self.points;
-        let mut control = [[[[0.0; 3]; 4]; 4]; 4];
-        for (k, slice) in control.iter_mut().enumerate() {
-            for (j, row) in slice.iter_mut().enumerate() {
-                let start = first + (k * my + j) * mx;
-                row.copy_from_slice(&self.control[start..start + 4]);
+        let control = self.control.as_flattened();
+        for start in [0, 4] {
+            let mut sums = [0.0; 8];
+            for (k, z) in z.iter().enumerate() {
+                for (j, y) in y.iter().enumerate() {
+                    let weight = z * y;
+                    let from = 3 * (first + (k * my + j) * mx) + start;
+                    for (sum, v) in sums.iter_mut().zip(&control[from..from + 8]) {
+                        *sum += weight * v;
+                    }
+                }
             }
+            row[start..start + 8].copy_from_slice(&sums);
         }
-        Cell { control }
     }
 
     /// The field times a number.
@@ -236,76 +253,12 @@ fn slopes(f: f64) -> [f64; 4] {
     ]
 }
 
-/// The control points that act in a cell of the mesh, `[z][y][x]`.
-struct Cell {
-    control: [[[[f64; 3]; 4]; 4]; 4],
-}
-
-impl Cell {
-    /// The displacement some way, in parts of the cell, into it.
-    #[inline(always)]
-    fn value(&self, [x, y, z]: [f64; 3]) -> [f64; 3] {
-        let [x, y, z] = [spline::weights(x), spline::weights(y), spline::weights(z)];
-        let [a, b, c, d] = &self.control;
-        mixed(
-            &[
-                slice(a, &x, &y),
-                slice(b, &x, &y),
-                slice(c, &x, &y),
-                slice(d, &x, &y),
-            ],
-            &z,
-        )
-    }
-
-    /// The slope of component i along axis j of the mesh there, in entry `[i][j]`.
-    #[inline(always)]
-    fn slopes(&self, [x, y, z]: [f64; 3]) -> Gradient {
-        let [dx, dy, dz] = [slopes(x), slopes(y), slopes(z)];
-        let [x, y, z] = [spline::weights(x), spline::weights(y), spline::weights(z)];
-        let [a, b, c, d] = &self.control;
-        // The rows are mixed for their values and for their slopes; the compiler sees what is
-        // needed twice.
-        let along_x = [
-            slice(a, &dx, &y),
-            slice(b, &dx, &y),
-            slice(c, &dx, &y),
-            slice(d, &dx, &y),
-        ];
-        let along_y = [
-            slice(a, &x, &dy),
-            slice(b, &x, &dy),
-            slice(c, &x, &dy),
-            slice(d, &x, &dy),
-        ];
-        let values = [
-            slice(a, &x, &y),
-            slice(b, &x, &y),
-            slice(c, &x, &y),
-            slice(d, &x, &y),
-        ];
-        let (p, q, r) = (
-            mixed(&along_x, &z),
-            mixed(&along_y, &z),
-            mixed(&values, &dz),
-        );
-        [[p[0], q[0], r[0]], [p[1], q[1], r[1]], [p[2], q[2], r[2]]]
-    }
-}
-
-/// The mix of a slice of a cell. Without loops: they would keep the loop over voxels from being
-/// vectorised.
-#[inline(always)]
-fn slice([a, b, c, d]: &[[[f64; 3]; 4]; 4], x: &[f64; 4], y: &[f64; 4]) -> [f64; 3] {
-    mixed(&[mixed(a, x), mixed(b, x), mixed(c, x), mixed(d, x)], y)
-}
-
 /// The mix of four displacements.
 #[inline(always)]
-fn mixed([a, b, c, d]: &[[f64; 3]; 4], w: &[f64; 4]) -> [f64; 3] {
+fn mixed(d: &[f64; 12], w: &[f64; 4]) -> [f64; 3] {
     [
-        ((a[0] * w[0] + b[0] * w[1]) + c[0] * w[2]) + d[0] * w[3],
-        ((a[1] * w[0] + b[1] * w[1]) + c[1] * w[2]) + d[1] * w[3],
-        ((a[2] * w[0] + b[2] * w[1]) + c[2] * w[2]) + d[2] * w[3],
+        ((d[0] * w[0] + d[3] * w[1]) + d[6] * w[2]) + d[9] * w[3],
+        ((d[1] * w[0] + d[4] * w[1]) + d[7] * w[2]) + d[10] * w[3],
+        ((d[2] * w[0] + d[5] * w[1]) + d[8] * w[2]) + d[11] * w[3],
     ]
 }

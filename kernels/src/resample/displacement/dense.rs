@@ -348,7 +348,7 @@ dispatched! {
 dispatched! {
     fn search_slopes[S: Search](slopes: &Slopes, grid: &[[f64; 3]; 3], search: &mut S) {
         for chunk in 0..slopes[0].len() / LANES {
-            let of = |at: usize| &slopes[at].as_chunks::<LANES>().0[chunk];
+            let of = |at: usize| slopes[at].as_chunks::<LANES>().0[chunk];
             let (ax, ay, az) = (of(0), of(1), of(2));
             let (bx, by, bz) = (of(3), of(4), of(5));
             let (cx, cy, cz) = (of(6), of(7), of(8));

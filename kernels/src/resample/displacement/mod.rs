@@ -58,8 +58,14 @@ impl From<BSpline> for Displacement {
     }
 }
 
-/// How often [`Displacement::invert`] tries.
-const ITERATIONS: usize = 50;
+/// How often [`Displacement::invert`] tries the plain iteration, which settles most points.
+const PLAIN: usize = 12;
+
+/// How often it then tries Newton's.
+const NEWTON: usize = 50;
+
+/// How far apart, in voxels of the field's grid, the slopes for Newton's method are taken.
+const REACH: f64 = 1e-3;
 
 /// How close, in voxels of the field's grid, the inverse has to come.
 const TOLERANCE: f64 = 1e-3;
@@ -73,23 +79,70 @@ impl Displacement {
         }
     }
 
-    /// The point that goes to `point`, by the iteration `p <- point - at(p)`.
+    /// The point that goes to `point`: by the iteration `p <- point - at(p)`, and where that does
+    /// not settle, by Newton's with steps that are halved until they help.
     ///
-    /// `None` where 50 rounds do not bring it within 1e-3 voxel of the field's grid on every axis:
-    /// where the field folds, or is steeper than 1.
+    /// `None` where neither brings it within 1e-3 voxel of the field's grid on every axis: where
+    /// the field folds, or nothing goes to `point`.
     pub fn invert(&self, point: [f64; 3]) -> Option<[f64; 3]> {
         let mut p = point;
-        for _ in 0..ITERATIONS {
+        for _ in 0..PLAIN {
             let d = self.at(p);
             let next = [0, 1, 2].map(|i| point[i] - d[i]);
-            let step = [0, 1, 2].map(|i| next[i] - p[i]);
-            let voxels = self.index_from_world().apply_vector(step);
+            let moved = self.in_voxels([0, 1, 2].map(|i| next[i] - p[i]));
             p = next;
-            if voxels.iter().all(|v| v.abs() <= TOLERANCE) {
+            if moved <= TOLERANCE {
+                return Some(p);
+            }
+        }
+        // From the start, and not from where the plain iteration was thrown.
+        self.newton(point, p).or_else(|| self.newton(point, point))
+    }
+
+    fn newton(&self, point: [f64; 3], start: [f64; 3]) -> Option<[f64; 3]> {
+        let off = |p: [f64; 3]| {
+            let d = self.at(p);
+            [0, 1, 2].map(|i| point[i] - p[i] - d[i])
+        };
+        let world_from_index = self.index_from_world().inverse()?;
+        let (mut p, mut left) = (start, off(start));
+        for _ in 0..NEWTON {
+            // The slope of w + D(w) along each axis of the field's grid.
+            let mut columns = [[0.0; 3]; 3];
+            for (axis, column) in columns.iter_mut().enumerate() {
+                let mut unit = [0.0; 3];
+                unit[axis] = REACH;
+                let reach = world_from_index.apply_vector(unit);
+                let ahead = off([0, 1, 2].map(|i| p[i] + reach[i]));
+                let behind = off([0, 1, 2].map(|i| p[i] - reach[i]));
+                *column = [0, 1, 2].map(|i| (behind[i] - ahead[i]) / (2.0 * REACH));
+            }
+            let back = Affine::from_columns(columns, [0.0; 3]).inverse()?;
+            let step = world_from_index.apply_vector(back.apply_vector(left));
+            let mut share = 1.0;
+            loop {
+                let next = [0, 1, 2].map(|i| p[i] + share * step[i]);
+                let next_left = off(next);
+                if self.in_voxels(next_left) < self.in_voxels(left) {
+                    (p, left) = (next, next_left);
+                    break;
+                }
+                share *= 0.5;
+                if share < 1e-3 {
+                    return None;
+                }
+            }
+            if self.in_voxels(step) * share <= TOLERANCE && self.in_voxels(left) <= TOLERANCE {
                 return Some(p);
             }
         }
         None
+    }
+
+    /// The longest side of a vector, in voxels of the field's grid.
+    fn in_voxels(&self, vector: [f64; 3]) -> f64 {
+        let voxels = self.index_from_world().apply_vector(vector);
+        voxels.iter().fold(0.0, |longest, v| v.abs().max(longest))
     }
 
     /// The smallest determinant of the Jacobian of `w -> w + D(w)` at the voxels of a grid of
@@ -107,9 +160,10 @@ impl Displacement {
     /// scale at which, coming from 0, the smallest determinant falls to that, or at most 1e-9 of
     /// it less.
     ///
-    /// Every smaller scale does not fold either. A spline whose control points alone rule out
-    /// folds costs no look at a voxel; otherwise this takes as long as `jacobian_min`. Beside the
-    /// field it needs a few rows of memory per thread.
+    /// Where that is below 1, no smaller scale folds either. A spline whose control points alone
+    /// rule out folds costs no look at a voxel; otherwise this takes about as long as
+    /// `jacobian_min`. Beside the field it needs up to a hundred bytes per voxel of one row, for
+    /// each thread.
     ///
     /// # Example
     ///

@@ -118,6 +118,41 @@ fn a_spline_of_linear_control_points_has_the_jacobian_of_the_line() {
 }
 
 #[test]
+fn a_field_that_expands_everywhere_has_no_voxel_that_stays() {
+    // D = 0.2 (w - o): every determinant is 1.2^3 = 1.728. Rows of 9 and 11 end within a block.
+    let spline = |mesh_from_world: &Affine| {
+        let world_from_mesh = mesh_from_world.inverse().unwrap();
+        let control = Array4::from_shape_fn((3, 6, 5, 7), |(i, z, y, x)| {
+            0.2 * world_from_mesh.apply([x as f64 - 1.0, y as f64 - 1.0, z as f64 - 1.0])[i]
+        });
+        let index_from_world = world_from_index().inverse().unwrap();
+        Displacement::from(BSpline::new(control.view(), index_from_world, SIZE).unwrap())
+    };
+    let scale = [4.0 / 12.25, 2.0 / 10.25, 3.0 / 8.25];
+    let field = spline(
+        &(Affine::scaling(scale)
+            * Affine::translation([0.625; 3])
+            * world_from_index().inverse().unwrap()),
+    );
+    let oblique = Affine::from_parts(
+        [[0.4, -0.2, 0.0], [0.2, 0.4, 0.0], [0.1, 0.0, 0.4]],
+        [3.0, 2.0, 1.0],
+    );
+    for map in [Affine::IDENTITY, oblique] {
+        for width in [9, 11] {
+            let least = field.jacobian_min(&(world_from_index() * map), [width, 3, 3]);
+            assert!((least - 1.728).abs() < 1e-9, "{width}: {least}");
+        }
+    }
+    let dense = Displacement::from(linear_field(
+        [[0.2, 0.0, 0.0], [0.0, 0.2, 0.0], [0.0, 0.0, 0.2]],
+        Outside::Edge,
+    ));
+    let least = dense.jacobian_min(&world_from_index(), SIZE);
+    assert!((least - 1.728).abs() < 1e-5, "{least}");
+}
+
+#[test]
 fn what_is_no_field_is_refused() {
     let flat = Affine::scaling([1.0, 0.0, 1.0]);
     let spline = |shape, map| BSpline::new(Array4::zeros(shape).view(), map, SIZE).unwrap_err();
@@ -345,4 +380,35 @@ proptest! {
             prop_assert!((exact - near).abs() < 1e-6, "{} {}", exact, near);
         }
     }
+}
+
+/// What the guard lets through has an inverse that is found, however steep.
+#[test]
+fn a_field_that_barely_does_not_fold_is_inverted_everywhere() {
+    let random = |k: usize| ((k * 7919 + 13) % 1009) as f64 / 504.0 - 1.0;
+    let mut k = 0;
+    let control = Array4::from_shape_simple_fn((3, 9, 9, 9), || {
+        k += 1;
+        8.0 * random(k * k)
+    });
+    let grid = world_from_index().inverse().unwrap();
+    let size = [24, 22, 20];
+    let wild = BSpline::new(control.view(), grid, size).unwrap();
+    let scale = Displacement::from(wild.clone()).unfolding_scale(&world_from_index(), size);
+    assert!(scale < 1.0);
+    let field = Displacement::from(wild.scaled(scale).unwrap());
+    let mut missed = 0;
+    // away from the faces, where the field ends
+    for z in 4..size[2] - 4 {
+        for y in 4..size[1] - 4 {
+            for x in 4..size[0] - 4 {
+                let p = world_from_index().apply([x, y, z].map(|i| i as f64));
+                let d = field.at(p);
+                let found = field.invert([0, 1, 2].map(|i| p[i] + d[i]));
+                let near = |q: [f64; 3]| (0..3).all(|i| (q[i] - p[i]).abs() < 0.2);
+                missed += usize::from(!found.is_some_and(near));
+            }
+        }
+    }
+    assert_eq!(missed, 0);
 }

@@ -1,15 +1,13 @@
 //! Any points: all sixty-four control points around each.
-//!
-//! Neighbouring points mostly lie in the same cell of the mesh. They go by lanes, which read the
-//! same control points.
 
-use super::BSpline;
+use super::{BSpline, mixed, slopes};
 use crate::Affine;
 use crate::element::floor_f64;
 use crate::resample::displacement::folding::{Gradients, LANES, Search};
 use crate::resample::inside::coordinate;
 use crate::resample::points::Points;
 use crate::resample::reads::BLOCK;
+use crate::resample::spline;
 use crate::simd::dispatched;
 
 /// Where up to [`BLOCK`] points lie in the mesh.
@@ -21,33 +19,26 @@ struct Places {
 }
 
 impl Places {
-    /// The end of the run of points in one cell that begins at `start`, of the first `count`.
+    /// The weights, along an axis, of the control points around each point.
     #[inline(always)]
-    fn end_of_run(&self, start: usize, count: usize) -> usize {
-        let rest = &self.first[start..count];
-        let run = rest.iter().take_while(|first| **first == rest[0]);
-        start + run.count()
+    fn weights(&self, axis: usize) -> [[f64; 4]; BLOCK] {
+        let mut found = [[0.0; 4]; BLOCK];
+        for (found, fraction) in found.iter_mut().zip(&self.fractions[axis]) {
+            *found = spline::weights(*fraction);
+        }
+        found
     }
 
-    /// The ways of [`LANES`] points from `start` on; those beyond `end` repeat the last one.
+    /// The slopes of those weights.
     #[inline(always)]
-    fn ways(&self, start: usize, end: usize) -> [[f64; LANES]; 3] {
-        let mut ways = [[0.0; LANES]; 3];
-        for (ways, fractions) in ways.iter_mut().zip(&self.fractions) {
-            if start + LANES <= end {
-                ways.copy_from_slice(&fractions[start..start + LANES]);
-            } else {
-                for (l, way) in ways.iter_mut().enumerate() {
-                    *way = fractions[(start + l).min(end - 1)];
-                }
-            }
+    fn slopes(&self, axis: usize) -> [[f64; 4]; BLOCK] {
+        let mut found = [[0.0; 4]; BLOCK];
+        for (found, fraction) in found.iter_mut().zip(&self.fractions[axis]) {
+            *found = slopes(*fraction);
         }
-        ways
+        found
     }
 }
-
-/// What is found for the points of a block along each axis.
-type Found = [[f64; BLOCK + LANES]; 3];
 
 impl BSpline {
     /// Moves points of the world, given by their coordinates.
@@ -101,7 +92,7 @@ dispatched! {
     fn displace[](field: &BSpline, points: &mut Points) {
         let rows = *field.mesh_from_world.rows();
         let [xs, ys, zs] = points;
-        let mut found: Found = [[0.0; BLOCK + LANES]; 3];
+        let mut mixes = [[0.0; 12]; BLOCK];
         for ((xs, ys), zs) in
             xs.chunks_mut(BLOCK).zip(ys.chunks_mut(BLOCK)).zip(zs.chunks_mut(BLOCK))
         {
@@ -113,37 +104,19 @@ dispatched! {
                 }
             }
             let places = field.places(&u);
-            let mut start = 0;
-            while start < count {
-                let end = places.end_of_run(start, count);
-                let first = places.first[start];
-                if first < 0.0 {
-                    for found in &mut found {
-                        found[start..end].fill(0.0);
-                    }
+            let [wx, wy, wz] = [places.weights(0), places.weights(1), places.weights(2)];
+            for j in 0..count {
+                if places.first[j] >= 0.0 {
+                    field.row_mixed(places.first[j] as usize, &wy[j], &wz[j], &mut mixes[j]);
                 } else {
-                    let cell = field.cell(first as usize);
-                    for start in (start..end).step_by(LANES) {
-                        let [x, y, z] = places.ways(start, end);
-                        let mut values = [[0.0; LANES]; 3];
-                        for l in 0..LANES {
-                            let d = cell.value([x[l], y[l], z[l]]);
-                            values[0][l] = d[0];
-                            values[1][l] = d[1];
-                            values[2][l] = d[2];
-                        }
-                        // Lanes beyond the end are overwritten by the next run.
-                        for (found, values) in found.iter_mut().zip(values) {
-                            found[start..start + LANES].copy_from_slice(&values);
-                        }
-                    }
+                    mixes[j] = [0.0; 12];
                 }
-                start = end;
             }
-            for (points, found) in [xs, ys, zs].into_iter().zip(&found) {
-                for (p, d) in points.iter_mut().zip(found) {
-                    *p += d;
-                }
+            for (j, ((x, y), z)) in xs.iter_mut().zip(ys).zip(zs).enumerate() {
+                let d = mixed(&mixes[j], &wx[j]);
+                *x += d[0];
+                *y += d[1];
+                *z += d[2];
             }
         }
     }
@@ -167,25 +140,26 @@ dispatched! {
                 }
             }
             let places = field.places(&u);
-            let mut start = 0;
-            while start < count {
-                let end = places.end_of_run(start, count);
-                let first = places.first[start];
-                if first < 0.0 {
-                    // Voxels outside the domain stay.
-                    search.see(&Gradients::NONE);
-                } else {
-                    let cell = field.cell(first as usize);
-                    for start in (start..end).step_by(LANES) {
-                        let [x, y, z] = places.ways(start, end);
-                        let mut gradients = Gradients::NONE;
-                        for l in 0..LANES {
-                            gradients.set(l, cell.slopes([x[l], y[l], z[l]]));
-                        }
-                        search.see(&gradients);
+            let [wx, wy, wz] = [places.weights(0), places.weights(1), places.weights(2)];
+            let [sx, sy, sz] = [places.slopes(0), places.slopes(1), places.slopes(2)];
+            for start in (0..count).step_by(LANES) {
+                // Voxels outside the domain stay; those beyond the row repeat its last one.
+                let mut gradients = Gradients::NONE;
+                let mut rows = [[[0.0; 12]; LANES]; 3];
+                for l in 0..LANES {
+                    let j = (start + l).min(count - 1);
+                    let first = places.first[j];
+                    if first >= 0.0 {
+                        let first = first as usize;
+                        field.row_mixed(first, &wy[j], &wz[j], &mut rows[0][l]);
+                        field.row_mixed(first, &sy[j], &wz[j], &mut rows[1][l]);
+                        field.row_mixed(first, &wy[j], &sz[j], &mut rows[2][l]);
+                        let a = mixed(&rows[0][l], &sx[j]);
+                        let (b, c) = (mixed(&rows[1][l], &wx[j]), mixed(&rows[2][l], &wx[j]));
+                        gradients.set(l, [[a[0], b[0], c[0]], [a[1], b[1], c[1]], [a[2], b[2], c[2]]]);
                     }
                 }
-                start = end;
+                search.see(&gradients);
             }
         }
     }
