@@ -354,25 +354,34 @@ fn toml_value(text: &str) -> Result<Value> {
             }
         })?;
         let table = toml::Value::Table(table);
-        check_depth(&table, |value| match value {
-            toml::Value::Array(items) => items.iter().collect(),
-            toml::Value::Table(fields) => fields.values().collect(),
-            _ => Vec::new(),
-        })?;
+        check_toml_depth(&table)?;
         Ok(table)
     };
-    let table = thread::scope(|scope| {
+    let table = on_a_large_stack(read)?;
+    check_finite(&table, "")?;
+    serde_json::to_value(table).map_err(|e| Error::parameter(e.to_string()))
+}
+
+/// Reads TOML, of whatever depth.
+fn on_a_large_stack<T: Send>(read: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| {
         let reader = thread::Builder::new().stack_size(TOML_STACK);
         match reader.spawn_scoped(scope, read).map(|reader| reader.join()) {
-            Ok(Ok(table)) => table,
+            Ok(Ok(read)) => read,
             Ok(Err(panic)) => panic::resume_unwind(panic),
             Err(error) => Err(Error::limit(format!(
                 "cannot start a thread that reads the pipeline: {error}"
             ))),
         }
-    })?;
-    check_finite(&table, "")?;
-    serde_json::to_value(table).map_err(|e| Error::parameter(e.to_string()))
+    })
+}
+
+fn check_toml_depth(value: &toml::Value) -> Result<()> {
+    check_depth(value, |value| match value {
+        toml::Value::Array(items) => items.iter().collect(),
+        toml::Value::Table(fields) => fields.values().collect(),
+        _ => Vec::new(),
+    })
 }
 
 /// Bytes of address space. What reads TOML calls itself for every level; its limit of 80 levels

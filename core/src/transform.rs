@@ -139,6 +139,9 @@ pub struct Motion {
     pub labels: Vec<(i64, i64)>,
 }
 
+/// No grid reaches this far from another; indices beyond it would overflow.
+const FAR_VOXELS: f64 = 1e15;
+
 /// A box of voxels on a grid; it may reach beyond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -203,8 +206,9 @@ impl Motion {
             }
         }
         // A centre on the face of the window belongs to it; 1e-6 voxel forgives rounding.
-        let mut first = low.map(|v| (v - 1e-6).ceil() as i64);
-        let mut last = high.map(|v| (v + 1e-6).floor() as i64);
+        let far = |v: f64| v.clamp(-FAR_VOXELS, FAR_VOXELS) as i64;
+        let mut first = low.map(|v| far((v - 1e-6).ceil()));
+        let mut last = high.map(|v| far((v + 1e-6).floor()));
         let full = reference.size();
         let crops =
             (0..3).all(|i| start[i] >= 0 && start[i] as u64 + size[i] as u64 <= full[i] as u64);

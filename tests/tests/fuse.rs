@@ -223,7 +223,7 @@ fn holds<T: Voxel>(steps: &[Step], header: &str, size: [usize; 3]) -> Result<(),
         } else if volume.voxels().element_type().is_integer() {
             // what lies within 1e-6 of a tie may round the other way; nothing else may differ
             let ties = if interpolates {
-                pairs.len() / 50 + 1
+                pairs.len() / 10 + 4
             } else {
                 0
             };

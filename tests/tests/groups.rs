@@ -509,6 +509,30 @@ fn volumes_named_by_a_group_are_those_of_its_steps_unless_they_name_their_own() 
     );
 }
 
+/// A group may name images and label maps for steps of which some act on images alone.
+#[test]
+fn a_step_takes_of_the_volumes_of_its_group_those_that_it_acts_on() {
+    let steps = "[[step]]\nuse = \"group\"\non = [\"image\", \"lungs\"]\n\
+        [[step.step]]\nuse = \"augment.shift\"\n\
+        [[step.step]]\nuse = \"intensity.clip\"\nlow = 0\nhigh = 1\n";
+    let labels = volume::<u8>(awkward([6, 6, 6]), |[x, ..]| x as f64);
+    let subject = Subject::new("s")
+        .with(
+            "image",
+            volume::<f32>(awkward([6, 6, 6]), |[x, ..]| x as f64),
+        )
+        .unwrap()
+        .with("lungs", labels.into_labels().unwrap())
+        .unwrap();
+    let result = planned(steps).run(subject, &at(0)).unwrap();
+    let wrote = |i: usize| -> Vec<&str> {
+        let volumes = result.history[i].volumes.iter();
+        volumes.map(|w| w.to.as_str()).collect()
+    };
+    assert_eq!(wrote(0), ["image", "lungs"]);
+    assert_eq!(wrote(1), ["image"]);
+}
+
 /// G-08: the sidecar says what groups drew, which steps they chose, and which steps did not run.
 #[test]
 fn the_sidecar_says_what_was_drawn_chosen_and_left_out() {

@@ -5,12 +5,27 @@ use voxprep_core::kernels::{Element, places};
 use voxprep_core::prelude::*;
 use voxprep_core::voxels::channel;
 
+/// Which voxels a box is put around.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Foreground {
+    /// Those of the reference volume that are not 0.
+    NonZero,
+    /// Those of the reference volume above a value, in its unit.
+    Above(f64),
+    /// Those where the named label volume, on whatever grid, is not 0.
+    Mask(String),
+}
+
+/// No mask reaches this far beyond the reference; indices beyond it would overflow.
+const FAR_VOXELS: f64 = 1e15;
+
 /// The first and the last voxel of the reference volume along x, y, z of the smallest box that holds
 /// the chosen voxels, of any channel. A label map on another grid is held with its whole voxels, so
-/// that the box may reach beyond the reference. NaN is never chosen; `Over::All` is what is not 0.
-pub(crate) fn bounding_box(input: &Input<'_>, chosen: &Over) -> Result<[[i64; 3]; 2]> {
+/// that the box may reach beyond the reference. NaN is never chosen.
+pub(crate) fn bounding_box(input: &Input<'_>, chosen: &Foreground) -> Result<[[i64; 3]; 2]> {
     let (voxels, grid) = match chosen {
-        Over::Mask(name) => {
+        Foreground::Mask(name) => {
             let labels = input.label_map(name)?;
             (labels.voxels().view(), labels.geometry())
         }
@@ -19,14 +34,14 @@ pub(crate) fn bounding_box(input: &Input<'_>, chosen: &Over) -> Result<[[i64; 3]
     let is_set = |v: f64| v != 0.0 && !v.is_nan();
     let boxes = dispatch!(VoxelsView, voxels, view => {
         let one = |c| match chosen {
-            Over::Above(bound) => places::bounding_box(channel(&view, c), |v| v.to_f64() > *bound),
+            Foreground::Above(bound) => places::bounding_box(channel(&view, c), |v| v.to_f64() > *bound),
             _ => places::bounding_box(channel(&view, c), |v| is_set(v.to_f64())),
         };
         (0..view.shape()[0]).filter_map(one).collect::<Vec<_>>()
     });
     let Some([low, high]) = boxes.into_iter().reduce(united) else {
         let name = match chosen {
-            Over::Mask(name) => name,
+            Foreground::Mask(name) => name,
             _ => input.name(),
         };
         return Err(Error::input(format!(
@@ -39,10 +54,19 @@ pub(crate) fn bounding_box(input: &Input<'_>, chosen: &Over) -> Result<[[i64; 3]
     }
     let faces = [low.map(|i| i as f64 - 0.5), high.map(|i| i as f64 + 0.5)];
     let [low, high] = input.geometry().enclosing(faces, grid);
+    let size = input.geometry().size();
+    if (0..3).any(|i| high[i] <= -0.5 || low[i] >= size[i] as f64 - 0.5) {
+        return Err(Error::input(format!(
+            "all that is chosen lies outside '{}'",
+            input.name()
+        ))
+        .remedy("choose others, or leave this subject out"));
+    }
     // the voxels that the faces lie in; 1e-6 voxel forgives rounding
+    let index = |v: f64| v.clamp(-FAR_VOXELS, FAR_VOXELS) as i64;
     Ok([
-        low.map(|v| (v + 0.5 + 1e-6).floor() as i64),
-        high.map(|v| (v - 0.5 - 1e-6).ceil() as i64),
+        low.map(|v| index((v + 0.5 + 1e-6).floor())),
+        high.map(|v| index((v - 0.5 - 1e-6).ceil())),
     ])
 }
 

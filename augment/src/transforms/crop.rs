@@ -76,6 +76,12 @@ impl Crop {
     fn draw_voxel(&self, input: &Input<'_>, name: &str, rng: &mut Stream) -> Result<[f64; 3]> {
         let draw = rng.uniform(0.0, 1.0);
         let (labels, grid) = (input.label_map(name)?, input.geometry());
+        let channels = labels.voxels().channels();
+        if channels > 1 {
+            return Err(Error::input(format!("'{name}' has {channels} channels"))
+                .field("label")
+                .remedy("name a label map of one"));
+        }
         let grid_from_label = grid.index_from_world() * labels.geometry().world_from_index();
         let same = labels.geometry().is_close(grid, 1e-3);
         let index_of = |index: [usize; 3]| {

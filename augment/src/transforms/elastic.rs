@@ -16,11 +16,13 @@ use voxprep_core::prelude::*;
 /// - `alpha`, `sigma`: white noise smoothed by a Gaussian of `sigma` voxels and multiplied by `alpha`
 ///   voxels. Drawn as a cubic B-spline with the covariance of that field, not voxel by voxel. The
 ///   displacement has a standard deviation of `alpha s (2 sqrt(pi) sigma)^(-3/2)` voxels, where s is
-///   that of the noise: 1 when it is normal, 0.58 when it is uniform in -1..1. With alpha 1000 and
-///   sigma 8 that is 6.6 voxels, with alpha 4 and sigma 35 a thousandth of one.
+///   that of the noise: 1 when it is normal, 0.58 when it is uniform in -1..1; for an image of one
+///   slice the exponent is -1. With alpha 1000 and sigma 8 that is 6.6 voxels, with alpha 4 and
+///   sigma 35 a thousandth of one. The field does not end at the faces of the reference volume: what
+///   another volume shows beyond them is torn off there.
 ///
 /// A finding tells how far voxels move, and warns where that is less than a tenth of a voxel. A field
-/// that would fold space is weakened until it does not, unless `no_folding = false`.
+/// that would fold space is weakened until it does not, at any voxel of the reference volume, unless `no_folding = false`.
 ///
 /// # Reference
 /// Rueckert et al., "Nonrigid registration using free-form deformations", IEEE TMI 18 (1999) 712;
@@ -31,7 +33,7 @@ use voxprep_core::prelude::*;
 pub struct Elastic {
     /// Number of control points along x, y, z. Default 7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-unit" = "points", "x-bounds" = "[4, 512]"))]
+    #[schemars(extend("x-unit" = "points", "x-bounds" = "[4, 128]"))]
     pub control_points: Option<PerAxis<u32>>,
     /// The largest displacement of a control point along x, y, z. Default 7.5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +96,7 @@ impl Params for Elastic {
             (None, None) if self.noise.is_some() => {
                 Err(Error::parameter("belongs to `alpha` and `sigma`").field("noise"))
             }
-            (None, None) => self.check_locked(),
+            (None, None) => self.check_points(),
             (Some(_), Some(_)) => Ok(()),
         }
     }
@@ -114,7 +116,16 @@ impl Elastic {
         }
     }
 
-    fn check_locked(&self) -> Result<()> {
+    fn check_points(&self) -> Result<()> {
+        let points = self.points();
+        let all = points.into_iter().try_fold(1_usize, usize::checked_mul);
+        if all.is_none_or(|n| n > MOST_POINTS) {
+            return Err(Error::parameter(format!(
+                "{points:?} control points are more than {MOST_POINTS}"
+            ))
+            .field("control_points")
+            .remedy("give fewer"));
+        }
         let least = self.points().into_iter().min().unwrap_or_default();
         if 2 * self.locked() < least {
             return Ok(());
@@ -509,6 +520,10 @@ mod tests {
             (
                 r#"{"alpha": 1, "sigma": 2, "locked_borders": 1}"#,
                 "give either",
+            ),
+            (
+                r#"{"control_points": [200, 200, 200]}"#,
+                "control_points: [200, 200, 200] control points are more than",
             ),
             (
                 r#"{"control_points": 4, "locked_borders": 2}"#,

@@ -240,7 +240,12 @@ impl Gamma {
             range.from + after.mean * range.width,
             after.std() * range.width.abs(),
         );
-        line(mean, Moments::of(before).std() / std.max(1e-7), before.mean)
+        let least = 1e-7 * range.width.abs();
+        line(
+            mean,
+            Moments::of(before).std() / std.max(least),
+            before.mean,
+        )
     }
 }
 

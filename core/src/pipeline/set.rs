@@ -158,14 +158,20 @@ fn assign(fields: &mut Value, field: &str, value: Value) -> Result<()> {
 /// A value as TOML states it, or a text.
 fn parse(text: &str) -> Result<Value> {
     let is_marked = text.starts_with(['"', '\'', '[', '{']);
-    let value = match text.parse::<toml::Value>() {
+    let parsed = super::on_a_large_stack(|| {
+        let value = match text.parse::<toml::Value>() {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(error.message().to_owned())),
+        };
+        super::check_toml_depth(&value)?;
+        Ok(Ok(value))
+    })?;
+    let value = match parsed {
         Ok(toml::Value::Datetime(_)) => return Ok(text.into()),
         Ok(value) => value,
-        Err(error) if is_marked => {
-            return Err(Error::parameter(format!(
-                "{text} is no value of TOML: {}",
-                error.message()
-            )));
+        Err(message) if is_marked => {
+            let reason = format!("{text} is no value of TOML: {message}");
+            return Err(Error::parameter(reason));
         }
         Err(_) if text.is_empty() => {
             return Err(Error::parameter("the value is missing").remedy("give ID.field=value"));

@@ -52,6 +52,9 @@ pub(crate) struct PlannedStep {
     pub(crate) transform: Box<dyn Transform>,
     /// The volumes it acts on unless the step names some; `None`: all.
     pub(crate) role: Option<Role>,
+    /// Whether the volumes that the step names are those of the group around it: then it acts on
+    /// those among them that it can act on.
+    pub(crate) inherits_on: bool,
 }
 
 impl Plan {
@@ -189,6 +192,7 @@ fn node(
         step.params = all.into_iter().filter(|(_, v)| !v.is_null()).collect();
     }
     Ok(Node::Step(PlannedStep {
+        inherits_on: step.on.is_none() && on.is_some(),
         step: Step {
             on: on.cloned(),
             ..step.clone()

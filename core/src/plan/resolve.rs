@@ -86,6 +86,7 @@ impl State {
             let fitting = self.headers.iter().filter(|(_, h)| applies(h));
             return Ok(fitting.map(|(n, _)| n.clone()).collect());
         };
+        let mut targets = Vec::with_capacity(on.len());
         for name in on {
             let header = self.header(name).ok_or_else(|| {
                 let names: Vec<&str> = self.headers.iter().map(|(n, _)| n.as_str()).collect();
@@ -94,6 +95,9 @@ impl State {
                     .remedy(format!("the subject has: {}", names.join(", ")))
             })?;
             if !applies(header) {
+                if step.planned.inherits_on {
+                    continue;
+                }
                 let (is, acts) = match header.role {
                     Role::Label => ("a label map", "images"),
                     Role::Intensity => ("an image", "label maps"),
@@ -104,8 +108,9 @@ impl State {
                 ))
                 .field("on"));
             }
+            targets.push(name.clone());
         }
-        Ok(on.clone())
+        Ok(targets)
     }
 }
 
@@ -310,14 +315,16 @@ pub(crate) fn relabelling(labels: &[(i64, i64)], header: &Header) -> Result<Curv
     let stored = header.element_type;
     let holds =
         |label: i64| with_type!(stored, T => T::from_f64(label as f64).to_f64() == label as f64);
-    if let Some((_, label)) = labels.iter().find(|(_, label)| !holds(*label)) {
+    // Labels that the type has no room for cannot be there.
+    let there = || labels.iter().filter(|(label, _)| holds(*label));
+    if let Some((_, label)) = there().find(|(_, label)| !holds(*label)) {
         return Err(Error::parameter(format!(
             "the label {label} does not fit {stored}, the type of the label map"
         ))
         .remedy("give the labels other numbers with label.remap first"));
     }
     Ok(Curve::table(Table {
-        map: labels.iter().copied().collect(),
+        map: there().copied().collect(),
         other: None,
     }))
 }

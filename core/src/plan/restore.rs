@@ -1,9 +1,5 @@
 //! Restoring: what was made on the grid of an output, back on the grid of the input.
 
-use std::collections::BTreeMap;
-
-use voxprep_kernels::Element;
-
 use super::resample;
 use super::resolve::relabelling;
 use super::{Leg, Task};
@@ -14,12 +10,13 @@ use crate::pass::program::Program;
 use crate::pipeline::{Antialias, Fill, Interpolation, Sampling};
 use crate::provenance::Sidecar;
 use crate::record::Record;
-use crate::volume::{Header, Role, Volume};
-use crate::with_type;
+use crate::volume::{Role, Volume};
 use crate::world_map::WorldMap;
 
 /// Grids closer than this are the same, in mm.
 const SAME_GRID_MM: f64 = 1e-3;
+/// The most voxels of a grid on which a displacement is inverted, at 24 bytes each.
+const MOST_VOXELS: f64 = (1_u64 << 28) as f64;
 
 impl Sidecar {
     /// Brings a volume that was made on the grid of an output, such as a prediction, back onto the
@@ -74,6 +71,22 @@ impl Sidecar {
             exchanged: Vec::new(),
             lost: 0,
         };
+        // Grids come from a file: what leads astray is refused before anything is made of it.
+        let mut ahead = (output, grid.clone());
+        for record in self.steps.iter().rev() {
+            if let Some(written) = record.volumes.iter().find(|w| w.to == ahead.0) {
+                let before = written.grid_before.clone().unwrap_or(ahead.1);
+                let voxels: f64 = before.size().iter().map(|n| *n as f64).product();
+                if record.map.as_affine().is_none() && voxels > MOST_VOXELS {
+                    return Err(Error::limit(format!(
+                        "step '{}' has a grid of {}, too many to invert a displacement on",
+                        record.step,
+                        shown(&before)
+                    )));
+                }
+                ahead = (&written.from, before);
+            }
+        }
         for record in self.steps.iter().rev() {
             way.undo(record, made)?;
         }
@@ -121,7 +134,9 @@ impl Sidecar {
         })?;
         let (voxels, _) = resample::execute(&task, made, &sampling, &program)?;
         let finding = (lost > 0).then(|| {
-            let message = format!("the way back of {lost} voxels was not found; they are empty");
+            let message = format!(
+                "the way back of {lost} voxels was not found; what is around them is empty"
+            );
             let values = serde_json::json!({ "count": lost });
             Finding::warning("restore.lost", message).with_values(values)
         });
@@ -157,11 +172,8 @@ impl<'a> Way<'a> {
             });
         }
         if made.role() == Role::Label {
-            // Labels that the type has no room for cannot be there.
-            let back = record.labels.iter().map(|&(a, b)| (b, a));
-            let back: BTreeMap<i64, i64> = back.filter(|(b, _)| holds(made.header(), *b)).collect();
+            let back: Vec<(i64, i64)> = record.labels.iter().map(|&(a, b)| (b, a)).collect();
             if !back.is_empty() {
-                let back: Vec<(i64, i64)> = back.into_iter().collect();
                 let curve = relabelling(&back, made.header())
                     .map_err(|e| e.remedy("give the label map in a wider type"))?;
                 self.task.curves.push(curve);
@@ -171,12 +183,6 @@ impl<'a> Way<'a> {
         self.grid = before;
         Ok(())
     }
-}
-
-/// Whether a label fits the type of a volume.
-fn holds(header: &Header, label: i64) -> bool {
-    let label = label as f64;
-    with_type!(header.element_type, T => T::from_f64(label).to_f64() == label)
 }
 
 /// A grid as messages name it.

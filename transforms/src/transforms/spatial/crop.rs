@@ -8,7 +8,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, IntoDeserializer, Visitor};
 use voxprep_core::prelude::*;
 
-use crate::foreground::bounding_box;
+use crate::foreground::{Foreground, bounding_box};
 
 /// Keeps a box of voxels of the reference volume, and what lies in it of the others.
 ///
@@ -39,9 +39,9 @@ pub struct Crop {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-bounds" = "[0, 1)"))]
     pub margin_fraction: Option<[Sides<f64>; 3]>,
-    /// Keeps the smallest box that holds these voxels, those above a value in the unit of the image.
+    /// Keeps the smallest box that holds these voxels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub foreground: Option<Over>,
+    pub foreground: Option<Foreground>,
     /// What is kept around the foreground, rounded up to whole voxels, as far as there is something.
     /// Default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,13 +147,6 @@ impl Params for Crop {
         if self.margin_mm.is_some() && self.foreground.is_none() {
             return Err(Error::parameter("belongs to `foreground`").field("margin_mm"));
         }
-        if self.foreground == Some(Over::All) {
-            return Err(
-                Error::parameter("chooses every voxel, so that nothing is cut")
-                    .field("foreground")
-                    .remedy("choose \"nonzero\", { above = ... } or { mask = ... }"),
-            );
-        }
         let (Some(start), Some(size)) = (self.start, self.size) else {
             return Ok(());
         };
@@ -192,17 +185,13 @@ fn cut(lost: [[usize; 2]; 3], full: [usize; 3], name: &str) -> Result<Motion> {
 }
 
 impl Crop {
-    fn foreground(&self, input: &Input<'_>, chosen: &Over) -> Result<Motion> {
+    fn foreground(&self, input: &Input<'_>, chosen: &Foreground) -> Result<Motion> {
         let (full, spacing) = (input.geometry().size(), input.geometry().spacing());
         let [low, high] = bounding_box(input, chosen)?;
         let mm = self.margin_mm.unwrap_or(0.0);
         // 1e-6 voxel forgives rounding
         let margin = spacing.map(|s| i64::from((mm / s - 1e-6).ceil() as u32));
         let last = full.map(|n| n as i64 - 1);
-        if (0..3).any(|i| high[i] < 0 || low[i] > last[i]) {
-            let reason = format!("all that is chosen lies outside '{}'", input.name());
-            return Err(Error::input(reason).remedy("leave this subject out"));
-        }
         let low = [0, 1, 2].map(|i| (low[i] - margin[i]).max(0));
         let high = [0, 1, 2].map(|i| (high[i] + margin[i]).min(last[i]));
         let size = [0, 1, 2].map(|i| (high[i] - low[i] + 1) as usize);
@@ -254,7 +243,7 @@ impl Spatial for Crop {
     }
 }
 
-register!(Crop: Spatial, "spatial.crop", "start = [0, 0, 0]\nsize = [1, 1, \"all\"]");
+register!(Crop: Spatial, "spatial.crop", "start = [1, 1, 0]\nsize = [6, 6, \"all\"]");
 
 #[cfg(test)]
 mod tests {
@@ -336,7 +325,10 @@ mod tests {
                 r#"{"margin": [1, 1, 1], "margin_mm": 1}"#,
                 "belongs to `foreground`",
             ),
-            (r#"{"foreground": "all"}"#, "nothing is cut"),
+            (
+                r#"{"foreground": "all"}"#,
+                "expected one of `nonzero`, `above`, `mask`",
+            ),
             (
                 r#"{"start": [0, 0, 3], "size": [1, 1, "all"]}"#,
                 "start[2]: must be 0",

@@ -2,7 +2,7 @@
 
 use voxprep_core::prelude::*;
 
-use crate::foreground::bounding_box;
+use crate::foreground::{Foreground, bounding_box};
 
 /// Crops or pads each axis of the reference volume, at both ends alike, to the given size.
 ///
@@ -62,7 +62,7 @@ impl Spatial for CropOrPad {
         let full = input.geometry().size();
         let [low, high] = match &self.around {
             Around::Centre => [[0; 3], full.map(|n| n as i64 - 1)],
-            Around::Mask(name) => bounding_box(input, &Over::Mask(name.clone()))
+            Around::Mask(name) => bounding_box(input, &Foreground::Mask(name.clone()))
                 .map_err(|error| error.field("around"))?,
         };
         let size = [0, 1, 2].map(|i| self.size[i].of(full[i]));
