@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 use voxprep_core::plan::{Explanation, Plan};
-use voxprep_core::provenance::{Artefact, Sidecar};
-use voxprep_core::subject::Subject;
-use voxprep_core::volume::{Header, Role, Volume};
+use voxprep_core::provenance::Files;
+use voxprep_core::volume::{Header, Role};
 use voxprep_io::{Error, WriteOptions};
 
 use crate::failure::{say, usage};
 use crate::inputs::Inputs;
+use crate::outcome::Outcome;
 use crate::output;
 
 /// Extensions of images that people expect to be written, but that `voxprep-io` may not write:
@@ -27,16 +27,17 @@ const IMAGE_EXTENSIONS: [&str; 20] = [
 pub(crate) enum Destination {
     /// The only image, into this file.
     File(PathBuf),
-    /// Every volume as `NAME.nii.gz`, `report.json` and `points.csv`.
-    Folder(PathBuf),
+    /// Every volume as a file of this format, `report.json` and `points.csv`.
+    Folder(PathBuf, String),
 }
 
 impl Destination {
     /// A name with a known extension is a file, any other a folder, and so is one that ends in '/'.
-    pub(crate) fn new(path: &Path) -> Result<Self> {
+    pub(crate) fn new(path: &Path, format: &str) -> Result<Self> {
+        let folder = || Ok(Self::Folder(path.to_owned(), format.to_owned()));
         let ends_as_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         if ends_as_folder || path.is_dir() {
-            return Ok(Self::Folder(path.to_owned()));
+            return folder();
         }
         if voxprep_io::has_known_extension(path) {
             return Ok(Self::File(path.to_owned()));
@@ -46,17 +47,33 @@ impl Destination {
             .and_then(|e| e.to_str())
             .unwrap_or_default();
         if IMAGE_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()) {
-            let known: Vec<_> = voxprep_io::writable_extensions()
-                .iter()
-                .map(|e| format!(".{e}"))
-                .collect();
             return Err(usage(format_args!(
                 "cannot write .{extension} files; end the name in {}, or in / for a folder: {}",
-                known.join(" or "),
+                writable(),
                 path.display()
             )));
         }
-        Ok(Self::Folder(path.to_owned()))
+        folder()
+    }
+
+    /// What the sidecar says of how the files are written.
+    pub(crate) fn files(&self) -> Files {
+        match self {
+            Self::File(path) => Files {
+                folder: false,
+                format: format_of(path).unwrap_or_default().to_owned(),
+            },
+            Self::Folder(_, format) => Files {
+                folder: true,
+                format: format.clone(),
+            },
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Folder(path, _) => path,
+        }
     }
 
     /// Refuses what the plan already shows cannot be written here.
@@ -77,10 +94,13 @@ impl Destination {
             .map(|stage| &stage.volumes);
         let names = match (last.filter(|volumes| !volumes.is_empty()), wanted) {
             (Some(volumes), _) => {
-                chosen(volumes.iter().map(|volume| volume.name.as_str()), wanted)?
+                let names = volumes.iter().map(|volume| volume.name.as_str());
+                chosen(names, wanted, plan.until())?
             }
-            (None, Some(wanted)) => wanted.iter().map(String::as_str).collect(),
-            (None, None) => return Ok(()),
+            (None, Some(wanted)) if plan.until().is_none() => {
+                wanted.iter().map(String::as_str).collect()
+            }
+            (None, _) => return Ok(()),
         };
         // What a step adds is an image, unless the run shows otherwise.
         let role = |name: &str| {
@@ -99,11 +119,13 @@ impl Destination {
     }
 
     /// A file takes one image and nothing else.
-    fn check(&self, volumes: &[(&str, Role)]) -> Result<()> {
-        let Self::File(path) = self else {
-            return volumes
-                .iter()
-                .try_for_each(|(name, _)| file_name(name).map(|_| ()));
+    pub(crate) fn check(&self, volumes: &[(&str, Role)]) -> Result<()> {
+        let path = match self {
+            Self::File(path) => path,
+            Self::Folder(_, format) => {
+                let mut names = volumes.iter().map(|(name, _)| name);
+                return names.try_for_each(|name| file_name(name, format).map(|_| ()));
+            }
         };
         let images: Vec<&str> = volumes
             .iter()
@@ -136,30 +158,16 @@ impl Destination {
 
     /// Refuses a place that cannot be written to, before any work is done.
     pub(crate) fn check_writable(&self) -> Result<()> {
-        let folder = match self {
-            Self::File(path) => path.parent(),
-            // A folder is made when there is something to put into it.
-            Self::Folder(path) => path
-                .ancestors()
-                .find(|p| p.as_os_str().is_empty() || p.symlink_metadata().is_ok()),
-        };
-        let folder = folder
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let refused = |source| Error::io("write into the folder", folder, source);
-        if !fs::metadata(folder).map_err(refused)?.is_dir() {
-            return Err(refused(io::ErrorKind::NotADirectory.into()).into());
+        match self {
+            Self::File(path) => check_folder(path.parent().unwrap_or(Path::new(""))),
+            Self::Folder(path, _) => check_new_folder(path),
         }
-        tempfile::tempfile_in(folder)
-            .map(drop)
-            .map_err(|source| refused(source.kind().into()))?;
-        Ok(())
     }
 
     /// Refuses to write what goes beside the volumes over a file that is read.
     pub(crate) fn check_reads<'a>(&self, reads: impl Iterator<Item = &'a Path>) -> Result<()> {
         let mut written = vec![self.sidecar()];
-        if let Self::Folder(folder) = self {
+        if let Self::Folder(folder, _) = self {
             written.extend(["points.csv", "report.json"].map(|name| folder.join(name)));
         }
         let written: Vec<PathBuf> = written
@@ -178,7 +186,7 @@ impl Destination {
     }
 
     /// Refuses to write over an input.
-    fn check_inputs(&self, inputs: &Inputs, names: &[&str]) -> Result<()> {
+    pub(crate) fn check_inputs(&self, inputs: &Inputs, names: &[&str]) -> Result<()> {
         for name in names {
             let path = self.path_of(name)?;
             let Ok(target) = fs::canonicalize(&path) else {
@@ -197,30 +205,19 @@ impl Destination {
         Ok(())
     }
 
-    /// Writes the volumes that `[output]` asks for and what belongs to them, the sidecar last.
-    /// Returns the files.
-    pub(crate) fn write(
-        &self,
-        subject: &Subject,
-        wanted: Option<&[String]>,
-        inputs: &Inputs,
-        options: &WriteOptions,
-        sidecar: impl FnOnce(Vec<Artefact>) -> Result<Sidecar>,
-    ) -> Result<Vec<PathBuf>> {
-        let names = chosen(subject.names(), wanted)?;
-        let volumes: Vec<(&str, &Volume)> = names
-            .iter()
-            .filter_map(|name| Some((*name, subject.volume(name)?)))
-            .collect();
-        self.check(
-            &volumes
-                .iter()
-                .map(|(name, volume)| (*name, volume.role()))
-                .collect::<Vec<_>>(),
-        )?;
+    /// Writes the volumes that came out and what belongs to them, the sidecar last. Returns the
+    /// files.
+    pub(crate) fn write(&self, outcome: &Outcome, inputs: &Inputs) -> Result<Vec<PathBuf>> {
+        let Outcome {
+            subject,
+            volumes,
+            sidecar,
+            level,
+        } = outcome;
+        let names: Vec<&str> = volumes.iter().map(|(name, _)| name.as_str()).collect();
         self.check_inputs(inputs, &names)?;
 
-        if let Self::Folder(folder) = self {
+        if let Self::Folder(folder, _) = self {
             fs::create_dir_all(folder)
                 .map_err(|source| Error::io("make the folder", folder, source))?;
         }
@@ -234,18 +231,13 @@ impl Destination {
             _ => {}
         }
         let mut files = Vec::new();
-        let mut artefacts = Vec::new();
         for (name, volume) in volumes {
             let path = self.path_of(name)?;
-            voxprep_io::write(&path, volume, options)?;
-            let file = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned());
-            artefacts.push(Artefact::new(name, volume, file));
+            voxprep_io::write(&path, volume, &WriteOptions { level: *level })?;
             files.push(path);
         }
         match self {
-            Self::Folder(folder) => {
+            Self::Folder(folder, _) => {
                 if !subject.points.is_empty() {
                     let path = folder.join("points.csv");
                     voxprep_io::points::write(&path, &subject.points)?;
@@ -263,14 +255,14 @@ impl Destination {
             }
             Self::File(_) => {}
         }
-        write_json(&marker, &sidecar(artefacts)?)?;
+        write_json(&marker, sidecar)?;
         files.push(marker);
         Ok(files)
     }
 
     /// Says which files of an earlier run in the same folder will not belong to the new set.
     fn warn_of_leftovers(&self, names: &[&str], points: bool) {
-        let Self::Folder(folder) = self else {
+        let Self::Folder(folder, format) = self else {
             return;
         };
         let old = fs::read_to_string(self.sidecar()).ok();
@@ -283,7 +275,7 @@ impl Destination {
             .filter(|file| {
                 !names
                     .iter()
-                    .any(|name| file_name(name).is_ok_and(|new| new == *file))
+                    .any(|name| file_name(name, format).is_ok_and(|new| new == *file))
             });
         let left = volumes.chain(Some("points.csv").filter(|_| !points));
         for path in left
@@ -301,37 +293,104 @@ impl Destination {
             Self::File(path) => {
                 path.with_file_name(format!("{}.voxprep.json", voxprep_io::file_stem(path)))
             }
-            Self::Folder(folder) => folder.join("voxprep.json"),
+            Self::Folder(folder, _) => folder.join("voxprep.json"),
         }
     }
 
-    fn path_of(&self, name: &str) -> Result<PathBuf> {
+    /// The file of a volume.
+    pub(crate) fn path_of(&self, name: &str) -> Result<PathBuf> {
         match self {
             Self::File(path) => Ok(path.clone()),
-            Self::Folder(folder) => Ok(folder.join(file_name(name)?)),
+            Self::Folder(folder, format) => Ok(folder.join(file_name(name, format)?)),
         }
     }
 }
 
+/// The extensions of files that can be written, as messages name them.
+pub(crate) fn writable() -> String {
+    let known = voxprep_io::writable_extensions();
+    let known: Vec<_> = known.iter().map(|e| format!(".{e}")).collect();
+    known.join(" or ")
+}
+
+/// The format of a file that is to be written, by the extension of its name.
+pub(crate) fn format_of(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+    let known = voxprep_io::writable_extensions().into_iter();
+    known
+        .into_iter()
+        .find(|extension| name.ends_with(&format!(".{extension}")))
+}
+
+/// Refuses a folder that cannot be written to, or made.
+pub(crate) fn check_new_folder(path: &Path) -> Result<()> {
+    // It is made when there is something to put into it.
+    let is_there = |p: &&Path| p.as_os_str().is_empty() || p.symlink_metadata().is_ok();
+    check_folder(path.ancestors().find(is_there).unwrap_or(Path::new("")))
+}
+
+fn check_folder(folder: &Path) -> Result<()> {
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    let refused = |source| Error::io("write into the folder", folder, source);
+    if !fs::metadata(folder).map_err(refused)?.is_dir() {
+        return Err(refused(io::ErrorKind::NotADirectory.into()).into());
+    }
+    tempfile::tempfile_in(folder)
+        .map(drop)
+        .map_err(|source| refused(source.kind().into()))?;
+    Ok(())
+}
+
+/// Refuses to write over a file that is read.
+pub(crate) fn check_replaces(path: &Path, read: &Path) -> Result<()> {
+    let same = fs::canonicalize(path)
+        .is_ok_and(|path| fs::canonicalize(read).is_ok_and(|read| read == path));
+    if same {
+        return Err(usage(format_args!(
+            "the result would replace an input; write it elsewhere: {}",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
 /// The file of a volume; a name that leads elsewhere is refused.
-fn file_name(name: &str) -> Result<String> {
+fn file_name(name: &str, format: &str) -> Result<String> {
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
         return Err(usage(format_args!(
             "'{name}' cannot name a volume; use letters, digits, '-' and '_'"
         )));
     }
-    Ok(format!("{name}.nii.gz"))
+    Ok(format!("{name}.{format}"))
 }
 
-/// The volumes that `[output]` asks for: all of them unless it names some.
-fn chosen<'a>(
+/// The volumes that `[output]` asks for: all of them unless it names some. Where the run stopped
+/// early, those of them that there are by then.
+pub(crate) fn chosen<'a>(
     all: impl Iterator<Item = &'a str>,
     wanted: Option<&'a [String]>,
+    until: Option<&str>,
 ) -> Result<Vec<&'a str>> {
     let all: Vec<&str> = all.collect();
     let Some(wanted) = wanted else {
         return Ok(all);
     };
+    if let Some(until) = until {
+        let there = wanted.iter().map(String::as_str);
+        let there: Vec<&str> = there.filter(|name| all.contains(name)).collect();
+        return match there.is_empty() {
+            false => Ok(there),
+            true => Err(usage(format_args!(
+                "output.volumes: after '{until}' none of these volumes is there; there are: {}; \
+                 choose with --set output.volumes=[\"{}\"]",
+                all.join(", "),
+                all.first().unwrap_or(&"image"),
+            ))),
+        };
+    }
     let mut names: Vec<&str> = Vec::new();
     for name in wanted {
         if !all.contains(&name.as_str()) {

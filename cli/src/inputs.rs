@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use voxprep_core::provenance::Artefact;
-use voxprep_core::subject::Subject;
-use voxprep_core::volume::{Header, Role, Unit};
+use voxprep_core::schema;
+use voxprep_core::subject::{Point, Subject};
+use voxprep_core::volume::{Header, Role, Unit, Volume};
 use voxprep_core::voxels::ElementType;
 use voxprep_io::{Error, ReadOptions};
 
@@ -49,6 +50,28 @@ impl Given {
             None => Err("give it a name: NAME=PATH"),
         }
     }
+
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("image")
+    }
+}
+
+/// The points of all tables. A name may not mean two points.
+pub(crate) fn read_points(tables: &[Given]) -> Result<Vec<Point>> {
+    let mut points: Vec<Point> = Vec::new();
+    for given in tables {
+        let table = voxprep_io::points::read(&given.path)?;
+        let twice = |p: &&Point| !p.name.is_empty() && points.iter().any(|old| old.name == p.name);
+        if let Some(point) = table.iter().find(twice) {
+            return Err(usage(format_args!(
+                "the point '{}' is in two tables; rename one: {}",
+                point.name,
+                given.path.display()
+            )));
+        }
+        points.extend(table);
+    }
+    Ok(points)
 }
 
 /// One volume to read.
@@ -79,14 +102,14 @@ impl Inputs {
             .map(|i| (i, Role::Intensity))
             .chain(labels.iter().map(|l| (l, Role::Label)));
         for (given, role) in roles {
-            let name = given.name.clone().unwrap_or_else(|| "image".to_owned());
+            let name = given.name();
             if sources.iter().any(|source| source.name == name) {
                 return Err(usage(format_args!(
                     "the name '{name}' is used twice; give every input its own"
                 )));
             }
             sources.push(Source {
-                name,
+                name: name.to_owned(),
                 path: given.path.clone(),
                 role,
             });
@@ -94,8 +117,50 @@ impl Inputs {
         Ok(Self { sources, options })
     }
 
+    /// The same inputs as a sidecar names them: in its order, in its roles.
+    pub(crate) fn recorded_as(mut self, recorded: &[Artefact]) -> Result<Self> {
+        let names = || recorded.iter().map(|artefact| artefact.name.as_str());
+        for source in &self.sources {
+            let name = &source.name;
+            let Some(artefact) = recorded.iter().find(|artefact| artefact.name == *name) else {
+                let remedy = match schema::nearest(name, names()) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("it had: {}", names().collect::<Vec<_>>().join(", ")),
+                };
+                return Err(usage(format_args!(
+                    "the run had no input '{name}'; {remedy}"
+                )));
+            };
+            if source.role == Role::Label && artefact.header.role == Role::Intensity {
+                return Err(usage(format_args!(
+                    "'{name}' is given as a label map, and went in as an image"
+                )));
+            }
+        }
+        let mut sources = Vec::with_capacity(recorded.len());
+        for Artefact { name, header, .. } in recorded {
+            let given = self.sources.iter().position(|source| source.name == *name);
+            let Some(given) = given else {
+                return Err(usage(format_args!(
+                    "the input '{name}' is missing; give {name}=PATH"
+                )));
+            };
+            sources.push(Source {
+                role: header.role,
+                ..self.sources.swap_remove(given)
+            });
+        }
+        self.sources = sources;
+        Ok(self)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.sources.is_empty()
+    }
+
+    /// The names of the volumes.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| source.name.as_str())
     }
 
     /// The files.
@@ -131,20 +196,67 @@ impl Inputs {
         Ok(headers)
     }
 
-    /// The subject, and what its sidecar says of each input.
-    pub(crate) fn read(&self, id: &str) -> Result<(Subject, Vec<Artefact>)> {
-        let mut subject = Subject::new(id);
+    /// Reads the volumes into a subject; what its sidecar says of each.
+    pub(crate) fn read(&self, subject: &mut Subject) -> Result<Vec<Artefact>> {
         let mut artefacts = Vec::with_capacity(self.sources.len());
-        for Source { name, path, role } in &self.sources {
-            let mut volume = voxprep_io::read(path, &self.options)?;
-            if *role == Role::Label {
-                volume = volume
-                    .into_labels()
-                    .map_err(|error| Error::core(path, error))?;
-            }
-            artefacts.push(Artefact::new(name, &volume, None));
-            subject.add(name.as_str(), volume)?;
+        for source in &self.sources {
+            let volume = self.volume(source)?;
+            artefacts.push(Artefact::new(&source.name, &volume, None));
+            subject.add(source.name.as_str(), volume)?;
         }
-        Ok((subject, artefacts))
+        Ok(artefacts)
     }
+
+    /// Reads the volumes that a sidecar names into a subject, with the headers that they had: what
+    /// the same voxels were called in another file does not count. Refuses volumes that are others.
+    pub(crate) fn read_again(&self, recorded: &[Artefact], subject: &mut Subject) -> Result<()> {
+        for (source, old) in self.sources.iter().zip(recorded) {
+            let volume = self.volume(source)?;
+            let new = Artefact::new(&source.name, &volume, None);
+            if new.blake3 != old.blake3 {
+                let error = voxprep_core::error::Error::input(format!(
+                    "the input '{}' is not the one that went in: {}",
+                    source.name,
+                    difference(&old.header, &new.header)
+                ))
+                .remedy("give the same scan");
+                return Err(Error::core(&source.path, error).into());
+            }
+            let (_, voxels) = volume.into_parts();
+            let volume = Volume::with_header(old.header.clone(), voxels)
+                .map_err(|error| Error::core(&source.path, error))?;
+            subject.add(source.name.as_str(), volume)?;
+        }
+        Ok(())
+    }
+
+    fn volume(&self, source: &Source) -> Result<Volume> {
+        let volume = voxprep_io::read(&source.path, &self.options)?;
+        if source.role == Role::Intensity {
+            return Ok(volume);
+        }
+        volume
+            .into_labels()
+            .map_err(|error| Error::core(&source.path, error).into())
+    }
+}
+
+/// In what two volumes of different hashes differ.
+fn difference(old: &Header, new: &Header) -> String {
+    let [a, b] = [old, new].map(|header| header.geometry.size());
+    if a != b {
+        return format!("it has {b:?} voxels, that one had {a:?}");
+    }
+    if old.element_type != new.element_type {
+        let (a, b) = (old.element_type, new.element_type);
+        return format!("its voxels are {b}, that one's were {a}");
+    }
+    let [a, b] = [old, new].map(|header| header.channels.len());
+    if a != b {
+        return format!("it has {b} channels, that one had {a}");
+    }
+    if old.geometry.world_from_index() != new.geometry.world_from_index() {
+        return "it lies elsewhere in the world".to_owned();
+    }
+    "its voxels have other values".to_owned()
 }

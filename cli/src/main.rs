@@ -1,16 +1,20 @@
 //! `voxprep`: turns raw medical images into what a model trains on.
 //!
 //! One file per command in `commands/`. What they share: `pipelines` finds pipelines and presets,
-//! `inputs` opens files, `destination` decides where results go, `output` is standard output and
-//! `failure` what is said, and returned, when something goes wrong. Nothing here computes.
+//! `inputs` opens files, `work` starts threads and shows progress, `outcome` is what comes of a run,
+//! `destination` decides where it goes, `dump` takes what is on the way, `output` is standard output
+//! and `failure` what is said, and returned, when something goes wrong. Nothing here computes.
 
 mod builtins;
 mod commands;
 mod destination;
+mod dump;
 mod failure;
 mod inputs;
+mod outcome;
 mod output;
 mod pipelines;
+mod work;
 
 use std::process::ExitCode;
 
@@ -45,6 +49,10 @@ Examples:
   voxprep describe ct.window                      a step: parameters, units, an example
   voxprep explain ct-lung scan.nii.gz             what a pipeline would do, without doing it
   voxprep run ct-lung scan.nii.gz -o lung.nii.gz  do it
+  voxprep replay lung.voxprep.json scan.nii.gz -o again/lung.nii.gz
+                                                  do the same again: the same bytes
+  voxprep restore predicted.nii.gz --from lung.voxprep.json -o in-scan.nii.gz
+                                                  a prediction, back on the grid of the scan
 
 Sizes, spacings and indices are [x, y, z]; world coordinates are LPS+ millimetres.
 

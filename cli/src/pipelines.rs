@@ -1,11 +1,11 @@
 //! Pipelines: the presets in this binary, and files.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::path::Path;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
-use voxprep_core::pipeline::Pipeline;
+use voxprep_core::error::Error;
+use voxprep_core::pipeline::{OutputSection, Pipeline, Reader};
 use voxprep_core::plan::Plan;
 use voxprep_core::registry::Registry;
 use voxprep_core::schema;
@@ -60,14 +60,39 @@ pub(crate) struct Overrides {
     /// Keys all random draws, instead of the pipeline's own seed
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+
+    /// Change a field (may be repeated): of a step, ct.window.level=-500 or
+    /// one_of/augment.rotate.p=1, or of a section, sampling.fill=0; values as in TOML, texts also
+    /// without quotation marks
+    #[arg(long, value_name = "ID.FIELD=VALUE")]
+    pub(crate) set: Vec<String>,
+
+    /// Stop after this step or group; one inside a group is GROUP/STEP
+    #[arg(long, value_name = "ID")]
+    pub(crate) until: Option<String>,
+}
+
+/// A plan, and the files that say it.
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// The plan of a pipeline: a preset's name, or a file that ends in `.toml` or `.json`.
-pub(crate) fn plan(argument: &Path, overrides: &Overrides, registry: &Registry) -> Result<Plan> {
-    let mut pipeline = load(argument)?;
+pub(crate) fn plan(
+    argument: &Path,
+    overrides: &Overrides,
+    level: Option<u32>,
+    registry: &Registry,
+) -> Result<Planned> {
+    let (mut pipeline, files) = load(argument, registry)?;
     // Whatever is wrong with a pipeline is said with its name at the end.
-    let at =
-        |reason: &dyn std::fmt::Display| usage(format_args!("{reason}: {}", argument.display()));
+    let at = |reason: &dyn Display| usage(format_args!("{reason}: {}", argument.display()));
+    for assignment in &overrides.set {
+        pipeline = pipeline
+            .with(assignment)
+            .map_err(|error| at(&format_args!("--set {assignment}: {error}")))?;
+    }
     match (overrides.modality, pipeline.input.modality) {
         (Some(given), Some(stated)) if given != stated => {
             return Err(at(&format_args!(
@@ -80,40 +105,70 @@ pub(crate) fn plan(argument: &Path, overrides: &Overrides, registry: &Registry) 
     if let Some(seed) = overrides.seed {
         pipeline.seed = seed;
     }
-    Plan::new(pipeline, registry).map_err(|error| at(&error))
+    if let Some(level) = level {
+        pipeline.output.level = level;
+    }
+    check_output(&pipeline.output).map_err(|error| at(&error))?;
+    let mut plan = Plan::new(pipeline, registry).map_err(|error| at(&error))?;
+    if let Some(id) = &overrides.until {
+        plan = plan
+            .stopped_after(id)
+            .map_err(|error| at(&format_args!("--until: {error}")))?;
+    }
+    Ok(Planned { plan, files })
 }
 
-fn load(argument: &Path) -> Result<Pipeline> {
-    let has = |extension: &str| {
+/// Refuses a format that nothing here writes.
+pub(crate) fn check_output(output: &OutputSection) -> voxprep_core::error::Result<()> {
+    let known = voxprep_io::writable_extensions();
+    let format = output.format.as_str();
+    if known.contains(&format) {
+        return Ok(());
+    }
+    let error = Error::parameter(format!("there is no format '{format}' to write"));
+    let error = match schema::nearest(format, known.iter().copied()) {
+        Some(near) => error.remedy(format!("did you mean '{near}'?")),
+        None => error.remedy(format!("there are: {}", known.join(", "))),
+    };
+    Err(error.field("output.format"))
+}
+
+/// A pipeline, and the files it was read from.
+fn load(argument: &Path, registry: &Registry) -> Result<(Pipeline, Vec<PathBuf>)> {
+    let ends_in = |extension: &str| {
         argument
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case(extension))
     };
-    let parse = match (has("toml"), has("json")) {
-        (true, _) => Pipeline::from_toml,
-        (_, true) => Pipeline::from_json,
-        _ => return named(argument.as_os_str()),
-    };
-    let at =
-        |reason: &dyn std::fmt::Display| usage(format_args!("{reason}: {}", argument.display()));
-    let text = fs::read_to_string(argument)
-        .map_err(|error| at(&format_args!("cannot read the pipeline: {error}")))?;
-    parse(&text).map_err(|error| at(&error))
+    if ends_in("toml") || ends_in("json") {
+        let reader = Reader {
+            registry,
+            named: &text_of,
+        };
+        let loaded = reader.read(argument).map_err(usage)?;
+        return Ok((loaded.pipeline, loaded.files));
+    }
+    let name = argument.to_string_lossy();
+    let text = text_of(&name).map_err(usage)?;
+    let pipeline = Pipeline::from_toml(text)
+        .map_err(|error| anyhow!("the preset '{name}' is damaged: {error}"))?;
+    Ok((pipeline, Vec::new()))
 }
 
-fn named(name: &OsStr) -> Result<Pipeline> {
-    let name = name.to_string_lossy();
-    if let Some(preset) = preset(&name) {
-        return Pipeline::from_toml(preset.text)
-            .map_err(|error| anyhow!("the preset '{name}' is damaged: {error}"));
+/// The text of the preset of that name.
+fn text_of(name: &str) -> voxprep_core::error::Result<&'static str> {
+    if let Some(preset) = preset(name) {
+        return Ok(preset.text);
     }
-    let remedy = match schema::nearest(&name, PRESETS.iter().map(|preset| preset.name)) {
-        Some(near) => format!("did you mean '{near}'?"),
-        None => {
-            "`voxprep list --presets` names them; a pipeline file ends in .toml or .json".to_owned()
-        }
-    };
-    Err(usage(format_args!("there is no preset '{name}'; {remedy}")))
+    let error = Error::parameter(format!("there is no preset '{name}'"));
+    Err(
+        match schema::nearest(name, PRESETS.iter().map(|preset| preset.name)) {
+            Some(near) => error.remedy(format!("did you mean '{near}'?")),
+            None => error.remedy(
+                "`voxprep list --presets` names them; a pipeline file ends in .toml or .json",
+            ),
+        },
+    )
 }
 
 #[cfg(test)]

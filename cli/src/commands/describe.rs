@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
+use voxprep_core::pipeline::{FORMS, Form};
 use voxprep_core::registry::{Entry, Registry};
 use voxprep_core::schema::{self, Field};
 use voxprep_core::volume::Role;
@@ -13,13 +14,13 @@ use crate::failure::usage;
 use crate::output::Output;
 use crate::pipelines::{self, Preset};
 
-/// Describe a step: what it does, its parameters, an example; or show a preset
+/// Describe a step or group: what it does, its parameters, an example; or show a preset
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  voxprep describe ct.window\n  voxprep describe ct-lung > mine.toml"
 )]
 pub(crate) struct Describe {
-    /// A step such as ct.window, or a preset such as ct-lung
+    /// A step such as ct.window, a group such as one_of, or a preset such as ct-lung
     name: String,
 
     /// Answer in JSON, with the JSON Schema of the parameters
@@ -37,6 +38,9 @@ impl Describe {
         if let Some(preset) = pipelines::preset(&self.name) {
             return self.preset(preset, &registry, out);
         }
+        if let Some(form) = FORMS.iter().find(|form| form.name == self.name) {
+            return self.group(form, out);
+        }
         let Ok(entry) = registry.get(&self.name) else {
             return Err(unknown(&self.name, &registry));
         };
@@ -44,6 +48,50 @@ impl Describe {
             (true, _) => out.json(&as_json(entry)),
             (_, true) => out.line(page(entry).trim_end()),
             _ => out.line(text(entry).trim_end()),
+        }
+    }
+
+    fn group(&self, form: &Form, out: &mut Output) -> Result<()> {
+        let Form {
+            name,
+            summary,
+            keys,
+            example,
+        } = form;
+        match (self.json, self.markdown) {
+            (true, _) => {
+                let key = |[name, takes, description]: &[&str; 3]| json!({ "name": name, "takes": takes, "description": description });
+                out.json(&json!({
+                    "name": name,
+                    "kind": "group",
+                    "summary": summary,
+                    "keys": keys.iter().map(key).collect::<Vec<_>>(),
+                    "example": example,
+                }))
+            }
+            (_, true) => {
+                let row = |[name, takes, meaning]: &[&str; 3]| {
+                    format!("| `{name}` | {takes} | {meaning} |\n")
+                };
+                let rows: String = keys.iter().map(row).collect();
+                out.line(format_args!(
+                    "# {name}\n\n{summary}\n\n## Keys\n\n| name | takes | meaning |\n|---|---|---|\n\
+                     {rows}\n## Example\n\n```toml\n{example}\n```"
+                ))
+            }
+            _ => {
+                let width = keys.iter().map(|[name, ..]| name.len()).max();
+                let width = width.unwrap_or_default();
+                let row = |[name, takes, meaning]: &[&str; 3]| {
+                    format!("  {name:<width$}  {takes}\n  {:<width$}    {meaning}\n", "")
+                };
+                let rows: String = keys.iter().map(row).collect();
+                let example: Vec<_> = example.lines().map(|line| format!("  {line}")).collect();
+                out.line(format_args!(
+                    "{name}   a group of steps\n{summary}\n\nKeys\n{rows}\nExample\n{}",
+                    example.join("\n")
+                ))
+            }
         }
     }
 
@@ -70,6 +118,7 @@ fn unknown(name: &str, registry: &Registry) -> anyhow::Error {
     let known = registry
         .iter()
         .map(|entry| entry.name.as_str())
+        .chain(FORMS.iter().map(|form| form.name))
         .chain(presets);
     let remedy = match schema::nearest(name, known) {
         Some(near) => format!("did you mean '{near}'?"),

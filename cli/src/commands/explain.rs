@@ -4,19 +4,25 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use voxprep_core::pipeline::{FORMS, Step};
 use voxprep_core::plan::Plan;
 use voxprep_core::registry::Registry;
 use voxprep_io::ReadOptions;
 
 use crate::inputs::{Given, Inputs};
 use crate::output::Output;
-use crate::pipelines::{self, Overrides};
+use crate::pipelines::{self, Overrides, Planned};
 
 /// Show what a pipeline would do, without doing it
 ///
 /// A line is a stage: steps that run as one, in one resample or one pass over all voxels. With
 /// inputs, whose headers alone are read, it also shows what each volume is after a stage, as far as
 /// headers tell: size in voxels and spacing as x, y, z.
+///
+/// Where steps are left to chance, the stages are those of the draw in which most happens, and the
+/// groups are shown with what they choose from: | stands between steps of which some are drawn, xN
+/// is a weight, p a probability. With inputs, the stages are those of that subject's draw, and the
+/// steps that it leaves out are named.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Explain {
@@ -50,12 +56,14 @@ pub(crate) struct Explain {
 const EXAMPLES: &str = "\
 Examples:
   voxprep explain ct-lung
-  voxprep explain mine.toml scan.nii.gz --label lungs=mask.nii.gz --json";
+  voxprep explain mine.toml scan.nii.gz --label lungs=mask.nii.gz --json
+  voxprep explain ct-lung scan.nii.gz --set spatial.spacing.spacing_mm=[2,2,2] --until ct.clip";
 
 impl Explain {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         let registry = Registry::built_in()?;
-        let plan = pipelines::plan(&self.pipeline, &self.overrides, &registry)?;
+        let Planned { plan, .. } =
+            pipelines::plan(&self.pipeline, &self.overrides, None, &registry)?;
         let inputs = Inputs::new(
             &self.inputs,
             &self.labels,
@@ -84,19 +92,29 @@ impl Explain {
     }
 }
 
-/// What each step does, in the words of its transform.
+/// What each step does, in the words of its transform; the steps of a group below it.
 fn steps(plan: &Plan, registry: &Registry) -> Vec<String> {
-    let steps = &plan.pipeline().steps;
-    let width = steps
+    let mut lines = Vec::new();
+    describe(&plan.pipeline().steps, "", registry, &mut lines);
+    let width = lines
         .iter()
-        .map(|step| step.id.chars().count())
+        .map(|(id, _)| id.chars().count())
         .max()
         .unwrap_or_default();
-    let line = |step: &voxprep_core::pipeline::Step| {
-        let summary = registry
-            .get(&step.name)
-            .map(|entry| entry.summary())
-            .unwrap_or_default();
+    let blank = (!lines.is_empty()).then(String::new);
+    let line = |(id, text): &(String, String)| format!("{id:<width$}  {text}");
+    blank.into_iter().chain(lines.iter().map(line)).collect()
+}
+
+fn describe(steps: &[Step], around: &str, registry: &Registry, lines: &mut Vec<(String, String)>) {
+    for step in steps {
+        let summary = match registry.get(&step.name) {
+            Ok(entry) => entry.summary(),
+            Err(_) => FORMS
+                .iter()
+                .find(|form| form.name == step.name)
+                .map_or_else(String::new, |form| form.summary.to_owned()),
+        };
         let of = if step.id.starts_with(&step.name) {
             String::new()
         } else {
@@ -107,8 +125,10 @@ fn steps(plan: &Plan, registry: &Registry) -> Vec<String> {
         } else {
             String::new()
         };
-        format!("{:<width$}  {chance}{of}{summary}", step.id)
-    };
-    let blank = (!steps.is_empty()).then(String::new);
-    blank.into_iter().chain(steps.iter().map(line)).collect()
+        let id = format!("{around}{}", step.id);
+        lines.push((id.clone(), format!("{chance}{of}{summary}")));
+        if let Some(group) = &step.group {
+            describe(&group.steps, &format!("{id}/"), registry, lines);
+        }
+    }
 }

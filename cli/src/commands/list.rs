@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
+use voxprep_core::pipeline::FORMS;
 use voxprep_core::registry::{Entry, Registry};
 
 use crate::output::Output;
@@ -15,7 +16,7 @@ pub(crate) struct List {
     #[arg(long)]
     presets: bool,
 
-    /// Answer in JSON: the steps, or with --presets the presets
+    /// Answer in JSON: the transforms, or with --presets the presets
     #[arg(long)]
     json: bool,
 }
@@ -36,6 +37,7 @@ impl List {
             (false, presets_only) => {
                 if !presets_only {
                     list(&registry, out)?;
+                    groups(out)?;
                 }
                 if !presets.is_empty() {
                     out.line("presets")?;
@@ -83,6 +85,17 @@ fn list(registry: &Registry, out: &mut Output) -> Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// What holds steps.
+fn groups(out: &mut Output) -> Result<()> {
+    out.line("groups of steps")?;
+    let width = FORMS.iter().map(|form| form.name.len()).max();
+    let width = width.unwrap_or_default();
+    FORMS
+        .iter()
+        .try_for_each(|form| out.line(format_args!("  {:<width$}  {}", form.name, form.summary)))?;
+    out.line("")
 }
 
 fn entry(entry: &Entry) -> Value {

@@ -1,10 +1,14 @@
 //! The commands, one file each.
 
+mod convert;
 mod describe;
 mod explain;
 mod info;
 mod list;
+mod replay;
+mod restore;
 mod run;
+mod schema;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -16,9 +20,13 @@ use crate::output::Output;
 pub(crate) enum Command {
     Run(run::Run),
     Explain(explain::Explain),
+    Replay(replay::Replay),
+    Restore(restore::Restore),
+    Convert(convert::Convert),
     Info(info::Info),
     List(list::List),
     Describe(describe::Describe),
+    Schema(schema::Schema),
 }
 
 impl Command {
@@ -26,9 +34,13 @@ impl Command {
         match self {
             Self::Run(command) => command.run(out),
             Self::Explain(command) => command.run(out),
+            Self::Replay(command) => command.run(out),
+            Self::Restore(command) => command.run(out),
+            Self::Convert(command) => command.run(out),
             Self::Info(command) => command.run(out),
             Self::List(command) => command.run(out),
             Self::Describe(command) => command.run(out),
+            Self::Schema(command) => command.run(out),
         }
     }
 }

@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used)] // a test may panic, and so may what it builds upon
 
 mod case;
+mod changed;
+mod convert;
+mod groups;
 mod inspect;
 mod refused;
+mod replay;
+mod restore;
 mod run;
+mod schema;

@@ -5,12 +5,12 @@ use std::fs;
 use crate::case::Case;
 
 /// Data are bad, or the system refuses.
-const SUBJECT: i32 = 1;
+pub(crate) const SUBJECT: i32 = 1;
 /// The command line or the pipeline is wrong.
-const USAGE: i32 = 2;
+pub(crate) const USAGE: i32 = 2;
 
 /// Runs it, and expects an error that contains every one of `parts`.
-fn refused(case: &Case, arguments: &str, code: i32, parts: &[&str]) {
+pub(crate) fn refused(case: &Case, arguments: &str, code: i32, parts: &[&str]) {
     let answer = case.voxprep(arguments);
     assert_eq!(
         (answer.code, answer.stdout.as_str()),

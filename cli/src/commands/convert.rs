@@ -1,0 +1,190 @@
+//! `voxprep convert`: one image file into another.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::Value;
+use voxprep_core::volume::{Channels, Header, Unit};
+use voxprep_core::voxels::ElementType;
+use voxprep_io::WriteOptions;
+
+use crate::destination::{check_replaces, format_of, writable};
+use crate::failure::{say, usage};
+use crate::output::Output;
+use crate::work::Work;
+
+/// Write an image file in another format
+///
+/// The name of OUTPUT says the format. Voxels, their type, their place in the world and the
+/// channels stay what they are. A note names what the format has no place for, such as the unit. The
+/// file is there whole or not at all.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Convert {
+    /// The image to read
+    input: PathBuf,
+
+    /// The file to write
+    output: PathBuf,
+
+    /// Write voxels of another type: u8, i16, u16, i32, f32 or f64; integers are rounded half to
+    /// even and saturated, and a warning counts the values that do not fit
+    #[arg(long = "type", value_name = "TYPE", value_parser = element_type)]
+    element_type: Option<ElementType>,
+
+    /// Compression of .nii.gz: 0 stores, 1 is fast, 9 is small
+    #[arg(long, value_name = "N", default_value_t = WriteOptions::default().level,
+          value_parser = clap::value_parser!(u32).range(0..=9))]
+    level: u32,
+
+    #[command(flatten)]
+    work: Work,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  voxprep convert scan.nii.gz scan.nii
+  voxprep convert scan.nii small.nii.gz --level 9
+  voxprep convert mask.nii.gz mask-u8.nii.gz --type u8";
+
+/// Facts that say how a file was laid out, not what is in it.
+const LAYOUT: [&str; 6] = [
+    "affine",
+    "affine_warning",
+    "datatype",
+    "qform_code",
+    "sform_code",
+    "xyzt_units",
+];
+
+/// So many facts are named in a note.
+const NAMED: usize = 6;
+
+fn element_type(name: &str) -> Result<ElementType, String> {
+    serde_json::from_value(Value::from(name))
+        .map_err(|_| "there is no such type; give u8, i16, u16, i32, f32 or f64".to_owned())
+}
+
+impl Convert {
+    pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
+        let reading = self.work.start()?;
+        if format_of(&self.output).is_none() || self.output.is_dir() {
+            return Err(usage(format_args!(
+                "the name says which format to write; end it in {}: {}",
+                writable(),
+                self.output.display()
+            )));
+        }
+        check_replaces(&self.output, &self.input)?;
+        let mut volume = voxprep_io::read(&self.input, &reading)?;
+        if let Some(to) = self.element_type {
+            let (cast, lost) = volume.cast(to)?;
+            volume = cast;
+            if lost > 0 {
+                let message = format_args!(
+                    "{lost} values do not fit {to} and became the nearest that do: {}",
+                    self.output.display()
+                );
+                say("warning", message);
+            }
+        }
+        voxprep_io::write(&self.output, &volume, &WriteOptions { level: self.level })?;
+        let written = voxprep_io::read_header(&self.output, &reading)?;
+        let lost = lost(volume.header(), &written);
+        if !lost.is_empty() {
+            let path = self.output.display();
+            say(
+                "note",
+                format_args!("the format has no place for {}: {path}", lost.join(", ")),
+            );
+        }
+        out.line(self.output.display())
+    }
+}
+
+/// What a header says that the header of the written file does not.
+fn lost(before: &Header, after: &Header) -> Vec<String> {
+    let mut lost = Vec::new();
+    if before.unit != Unit::Unknown && after.unit != before.unit {
+        lost.push(format!("the unit ({})", before.unit));
+    }
+    if let Some(modality) = before.modality
+        && after.modality != Some(modality)
+    {
+        lost.push(format!("the modality ({modality})"));
+    }
+    if !before.geometry.is_close(&after.geometry, 1e-3) {
+        lost.push("the exact place of its voxels".to_owned());
+    }
+    if before.element_type != after.element_type {
+        let (from, to) = (before.element_type, after.element_type);
+        lost.push(format!("its type ({from}; it is read as {to})"));
+    }
+    let kinds = |channels: &Channels| -> Vec<_> {
+        channels
+            .axes
+            .iter()
+            .map(|axis| (axis.kind, axis.length))
+            .collect()
+    };
+    if kinds(&before.channels) != kinds(&after.channels) {
+        lost.push("what its channels mean".to_owned());
+    } else if before.channels.names != after.channels.names {
+        lost.push(format!(
+            "the names of its channels ({})",
+            before.channels.names.join(", ")
+        ));
+    }
+    let is_layout = |key: &str| {
+        key.rsplit('.')
+            .next()
+            .is_some_and(|name| LAYOUT.contains(&name))
+    };
+    let facts = before.facts.keys();
+    let facts: Vec<&str> = facts
+        .filter(|key| !is_layout(key) && !after.facts.contains_key(*key))
+        .map(String::as_str)
+        .collect();
+    if let Some(more) = facts.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        let named = facts.iter().take(NAMED).copied().collect::<Vec<_>>();
+        lost.push(format!("{} and {more} more facts", named.join(", ")));
+    } else {
+        lost.extend(facts.into_iter().map(str::to_owned));
+    }
+    lost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use voxprep_core::geometry::Geometry;
+    use voxprep_core::volume::{AxisKind, Modality};
+
+    #[test]
+    fn what_a_format_has_no_place_for_is_named() {
+        let grid = Geometry::aligned([2, 3, 4], [1.0; 3], [0.0; 3]).unwrap();
+        let plain = Header::new(grid, ElementType::I16);
+        assert!(lost(&plain, &plain).is_empty());
+        let mut rich = plain.clone();
+        rich.set_modality(Modality::Ct);
+        rich.channels = Channels::named(AxisKind::Window, vec!["a".into(), "b".into()]);
+        rich.facts.insert("dicom.kvp".into(), json!(120));
+        rich.facts.insert("nifti.datatype".into(), json!(4));
+        let mut written = plain.clone();
+        written.channels = Channels::named(AxisKind::Window, vec!["0".into(), "1".into()]);
+        let expected = [
+            "the unit (HU)",
+            "the modality (CT)",
+            "the names of its channels (a, b)",
+            "dicom.kvp",
+        ];
+        assert_eq!(lost(&rich, &written), expected);
+        for i in 0..6 {
+            rich.facts.insert(format!("x.{i}"), json!(i));
+        }
+        let last = lost(&rich, &written).pop().unwrap();
+        assert_eq!(last, "dicom.kvp, x.0, x.1, x.2, x.3, x.4 and 1 more facts");
+    }
+}
