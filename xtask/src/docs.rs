@@ -1,4 +1,5 @@
-//! `cargo x docs`: writes `docs/transforms/`, one page per registered transform and an index, by asking the CLI.
+//! `cargo x docs`: writes `docs/transforms/`, one page per registered transform and an index, and
+//! `docs/pipeline.schema.json`, by asking the CLI.
 
 use crate::{only_check_flag, process};
 use anyhow::{Context, Result, anyhow, bail};
@@ -10,6 +11,7 @@ use std::process::Command;
 
 const FOLDER: &str = "docs/transforms";
 const INDEX: &str = "README.md";
+const SCHEMA: &str = "docs/pipeline.schema.json";
 
 /// File name to text.
 type Pages = BTreeMap<String, String>;
@@ -24,18 +26,24 @@ pub(crate) fn generate(check: bool) -> Result<()> {
     let folder = process::root().join(FOLDER);
     let found = found(&folder)?;
     let differing = differing(&wanted, &found);
+    let schema = process::read(voxprep().arg("schema"))?;
+    let path = process::root().join(SCHEMA);
+    let schema_differs = fs::read_to_string(&path).ok().as_ref() != Some(&schema);
     if check {
-        if differing.is_empty() {
+        if differing.is_empty() && !schema_differs {
             return Ok(());
         }
-        let list: Vec<_> = differing
-            .iter()
-            .map(|name| format!("  {FOLDER}/{name}"))
-            .collect();
+        let pages = differing.iter().map(|name| format!("  {FOLDER}/{name}"));
+        let schema = schema_differs.then(|| format!("  {SCHEMA}"));
+        let list: Vec<_> = pages.chain(schema).collect();
         bail!("not up to date; run `cargo x docs`:\n{}", list.join("\n"));
     }
 
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {FOLDER}"))?;
+    if schema_differs {
+        fs::write(&path, &schema).with_context(|| format!("cannot write {SCHEMA}"))?;
+        println!("wrote {SCHEMA}");
+    }
     for name in &differing {
         let path = folder.join(name);
         match wanted.get(name) {

@@ -21,7 +21,7 @@ The tasks of the project.
 cargo x check [--fast] [--only NAME]...   everything that has to hold before a change is handed in
 cargo x fmt [--check]                     format all files, also those that `cargo fmt` does not see
 cargo x docs [--check]                    write docs/transforms from the registry
-cargo x bench-peers [--threads N]         time voxprep beside SimpleITK and SciPy (needs Python)
+cargo x bench-peers [OPTION]...           time voxprep beside its peers (needs Python); --help lists the options
 cargo x new PREFIX.NOUN --kind KIND       start a transform; KIND: pointwise, spatial, filter, joint";
 
 fn main() -> ExitCode {
