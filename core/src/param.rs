@@ -170,12 +170,20 @@ impl<T> PerAxis<T> {
 impl<'de, T: de::DeserializeOwned> Deserialize<'de> for PerAxis<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = serde_json::Value::deserialize(deserializer)?;
-        let read = if value.is_array() {
-            serde_json::from_value(value).map(Self::Each)
-        } else {
-            serde_json::from_value(value).map(Self::All)
+        let Some(items) = value.as_array() else {
+            return serde_json::from_value(value)
+                .map(Self::All)
+                .map_err(|e| de::Error::custom(format!("{e}; or three values, for x, y, z")));
         };
-        read.map_err(|e| de::Error::custom(format!("{e}; give one value, or three for x, y, z")))
+        let hint = match items.as_slice() {
+            [low, high] if low.is_number() && high.is_number() => {
+                format!("; for a range write {{ uniform = [{low}, {high}] }}")
+            }
+            _ => String::new(),
+        };
+        serde_json::from_value(value).map(Self::Each).map_err(|e| {
+            de::Error::custom(format!("{e}; give one value, or three for x, y, z{hint}"))
+        })
     }
 }
 
@@ -283,8 +291,14 @@ mod tests {
         assert_eq!(read("[1, 2, 3]").unwrap().each(), [&1.0, &2.0, &3.0]);
         for wrong in ["[1, 2]", "\"two\"", "{}"] {
             let error = read(wrong).unwrap_err().to_string();
-            assert!(error.contains("or three for x, y, z"), "{error}");
+            assert!(error.contains("or three"), "{error}");
         }
+        let range = serde_json::from_str::<PerAxis<Param>>("[-15, 15]");
+        let error = range.unwrap_err().to_string();
+        assert!(
+            error.contains("for a range write { uniform = [-15, 15] }"),
+            "{error}"
+        );
         let both = PerAxis::Each([1.0, 2.0, 3.0]);
         assert_eq!(serde_json::to_string(&both).unwrap(), "[1.0,2.0,3.0]");
     }

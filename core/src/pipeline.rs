@@ -581,6 +581,17 @@ impl Step {
             group = Some(Group::from_fields(&name, fields, &inside, in_step)?);
         } else {
             group::check_transform(&name, &fields).map_err(in_step)?;
+            let of_the_file = ["version", "seed", "include"];
+            if let Some(key) = of_the_file
+                .into_iter()
+                .find(|key| fields.contains_key(*key))
+            {
+                return Err(in_step(
+                    Error::parameter("belongs to the pipeline, not to a step")
+                        .field(key)
+                        .remedy("write it at the top of the file, before the first [section]"),
+                ));
+            }
         }
         Ok(Self {
             on,
@@ -654,6 +665,8 @@ mod tests {
         assert!(error("version = 1\n[sampling]\nfill = \"zero\"").contains("sampling.fill"));
         assert!(error("version = 1\n[input]\nmodality = \"XX\"").contains("input.modality"));
         assert!(error("version = 1\n[[step]]\nlow = 1").contains("step 1: has no `use`"));
+        let late = error("version = 1\n[[step]]\nuse = \"a.b\"\nseed = 3");
+        assert!(late.contains("seed: belongs to the pipeline"), "{late}");
         assert!(error("version = 1\n[[step]]\nuse = \"a\"\np = 2").contains("[0, 1]"));
         assert!(error("version = 1\n= 3").contains("line 2"));
         let nan = "version = 1\n[[step]]\nuse = \"a\"\nlow = [0, nan]";

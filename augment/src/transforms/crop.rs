@@ -50,7 +50,7 @@ fn places_along(axis: usize, size: usize, full: usize, name: &str) -> Result<u32
             ["x", "y", "z"][axis]
         ))
         .field(format!("size[{axis}]"))
-        .remedy("crop less, or use spatial.crop_or_pad"));
+        .remedy("ask for fewer, or use spatial.crop_or_pad"));
     };
     Ok(u32::try_from(last).map_or(u32::MAX, |last| last.saturating_add(1)))
 }
@@ -162,7 +162,7 @@ mod tests {
         let error = places_along(2, 11, 10, "ct").unwrap_err().to_string();
         assert_eq!(
             error,
-            "size[2]: 11 voxels of z are asked for, 'ct' has 10; crop less, or use spatial.crop_or_pad"
+            "size[2]: 11 voxels of z are asked for, 'ct' has 10; ask for fewer, or use spatial.crop_or_pad"
         );
     }
 

@@ -11,6 +11,7 @@ use crate::pipelines;
 
 /// List the steps a pipeline can use, and the presets
 #[derive(Args)]
+#[command(after_help = "Examples:\n  voxprep list\n  voxprep list --presets --json")]
 pub(crate) struct List {
     /// List the presets only
     #[arg(long)]

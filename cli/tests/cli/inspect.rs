@@ -206,6 +206,24 @@ fn info_shows_header_and_statistics() {
 }
 
 #[test]
+fn every_command_explains_itself_with_examples() {
+    let case = Case::new();
+    let help = answer(&case, "--help");
+    let commands = help.split("Commands:\n").nth(1).unwrap();
+    let commands: Vec<&str> = commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.len() >= 9, "{commands:?}");
+    for command in commands {
+        let help = answer(&case, &format!("{command} --help"));
+        let example = format!("\nExamples:\n  voxprep {command}");
+        assert!(help.contains(&example), "{command}: {help}");
+    }
+}
+
+#[test]
 fn a_reader_who_has_seen_enough_is_no_error() {
     let case = Case::new();
     for arguments in [

@@ -101,11 +101,15 @@ struct Tabulated<O> {
 }
 
 /// One lane, ready to run: computed, or looked up where a table is cheaper.
-struct Kernel<'a, T, O> {
+struct Kernel<'a, T: Voxel, O> {
     lane: &'a Lane,
     /// Where a table is cheaper than computing.
     table: Option<Tabulated<O>>,
-    _input: std::marker::PhantomData<T>,
+    /// Where a table is cheaper for the first operations, which look at the value alone: their
+    /// images of every value, by rank.
+    first: Option<Vec<T::Float>>,
+    /// The operations that are computed.
+    rest: &'a [Op],
 }
 
 impl<'a, T: Voxel, O: Voxel> Kernel<'a, T, O>
@@ -113,21 +117,28 @@ where
     T::Float: Compute,
 {
     fn new(lane: &'a Lane, voxels: usize) -> Self {
-        let worth_it = T::LEVELS > 0
-            && voxels >= 2 * T::LEVELS
-            && lane.ops.iter().any(Op::is_costly)
-            && lane.ops.iter().all(Op::is_of_value);
+        let by_value = lane.ops.iter().take_while(|op| op.is_of_value()).count();
+        let (first, rest) = lane.ops.split_at(by_value);
+        let worth_it = T::LEVELS > 0 && voxels >= 2 * T::LEVELS && first.iter().any(Op::is_costly);
+        let whole = worth_it && rest.is_empty();
         Self {
             lane,
-            table: worth_it.then(|| Self::tabulate(lane)),
-            _input: std::marker::PhantomData,
+            table: whole.then(|| Self::tabulate(first)),
+            first: (worth_it && !whole).then(|| Self::images(first)),
+            rest: if worth_it { rest } else { &lane.ops },
         }
     }
 
-    fn tabulate(lane: &Lane) -> Tabulated<O> {
+    /// The image of every value, by rank.
+    fn images(ops: &[Op]) -> Vec<T::Float> {
         let levels = (0..T::LEVELS as u64).map(|rank| T::from_rank(rank).to_float());
         let mut values: Vec<T::Float> = levels.collect();
-        run(&lane.ops, 0, &mut values);
+        run(ops, 0, &mut values);
+        values
+    }
+
+    fn tabulate(ops: &[Op]) -> Tabulated<O> {
+        let values = Self::images(ops);
         let mut images = vec![O::default(); values.len()];
         let nan = values.iter().map(|v| v.is_nan()).collect();
         let has_nan = pointwise::store(&values, &mut images) > 0;
@@ -151,8 +162,15 @@ where
         let mut nan = 0;
         for (i, (input, out)) in input.chunks(CHUNK).zip(out.chunks_mut(CHUNK)).enumerate() {
             let values = &mut scratch[..input.len()];
-            pointwise::widen(input, values);
-            run(&self.lane.ops, start + i * CHUNK, values);
+            match &self.first {
+                Some(images) => {
+                    for (value, v) in values.iter_mut().zip(input) {
+                        *value = images.get(v.rank() as usize).copied().unwrap_or_default();
+                    }
+                }
+                None => pointwise::widen(input, values),
+            }
+            run(self.rest, start + i * CHUNK, values);
             nan += pointwise::store(values, out);
         }
         nan
@@ -218,6 +236,32 @@ mod tests {
         for (out, v) in out.values::<f32>().unwrap().iter().zip(values) {
             assert_eq!(*out, root(f64::from(v)) as f32);
         }
+    }
+
+    /// A costly function of the value before noise is looked up, and gives the same bits.
+    #[test]
+    fn a_table_for_the_first_operations_gives_what_computing_gives() {
+        struct Index;
+        impl crate::curve::MapVoxel for Index {
+            fn apply(&self, _: usize, start: usize, values: &mut [f32]) {
+                for (i, v) in values.iter_mut().enumerate() {
+                    *v += ((start + i) % 7) as f32;
+                }
+            }
+        }
+        let values: Vec<i16> = (0..200_000).map(|i| (i % 65_536 - 32_768) as i16).collect();
+        let curve = || {
+            let root = Curve::map(|v: f64| v.abs().sqrt());
+            let at = Curve::new(crate::curve::Form::At(std::sync::Arc::new(Index)));
+            root.then(at).output(Output::As(ElementType::F32))
+        };
+        let of = |n: usize| {
+            let buf = Buf::from(values[..n].to_vec());
+            let (out, _) = execute_one(Voxels::new(1, [n, 1, 1], buf).unwrap(), curve());
+            out.values::<f32>().unwrap().to_vec()
+        };
+        // too few voxels for a table, and enough
+        assert_eq!(of(60_000), of(200_000)[..60_000]);
     }
 
     #[test]

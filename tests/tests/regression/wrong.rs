@@ -257,7 +257,7 @@ fn a_step_that_does_not_fit_the_subject_is_told_what_where_and_remedy() {
     told_by_run(
         &step("spatial.crop", "start = [0, 0, 1]\nsize = [1, 1, 1]"),
         input(),
-        &["spatial.crop", "size", "of z", "has 1", "crop less"],
+        &["spatial.crop", "size", "of z", "has 1", "ask for fewer"],
     );
     told_by_run(
         "[input]\nreference = \"pet\"",

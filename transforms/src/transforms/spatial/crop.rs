@@ -236,7 +236,7 @@ impl Spatial for Crop {
                     start[i], full[i]
                 ))
                 .field("size")
-                .remedy("crop less"));
+                .remedy("ask for fewer, or use spatial.crop_or_pad"));
             }
         }
         Ok(Motion::window(start.map(i64::from), size))

@@ -145,17 +145,18 @@ dispatched! {
             for start in (0..count).step_by(LANES) {
                 // Voxels outside the domain stay; those beyond the row repeat its last one.
                 let mut gradients = Gradients::NONE;
-                let mut rows = [[[0.0; 12]; LANES]; 3];
-                for l in 0..LANES {
+                let [mut along_x, mut along_y, mut along_z] = [[[0.0; 12]; LANES]; 3];
+                let rows = along_x.iter_mut().zip(&mut along_y).zip(&mut along_z);
+                for (l, ((row_x, row_y), row_z)) in rows.enumerate() {
                     let j = (start + l).min(count - 1);
                     let first = places.first[j];
                     if first >= 0.0 {
                         let first = first as usize;
-                        field.row_mixed(first, &wy[j], &wz[j], &mut rows[0][l]);
-                        field.row_mixed(first, &sy[j], &wz[j], &mut rows[1][l]);
-                        field.row_mixed(first, &wy[j], &sz[j], &mut rows[2][l]);
-                        let a = mixed(&rows[0][l], &sx[j]);
-                        let (b, c) = (mixed(&rows[1][l], &wx[j]), mixed(&rows[2][l], &wx[j]));
+                        field.row_mixed(first, &wy[j], &wz[j], row_x);
+                        field.row_mixed(first, &sy[j], &wz[j], row_y);
+                        field.row_mixed(first, &wy[j], &sz[j], row_z);
+                        let a = mixed(row_x, &sx[j]);
+                        let (b, c) = (mixed(row_y, &wx[j]), mixed(row_z, &wx[j]));
                         gradients.set(l, [[a[0], b[0], c[0]], [a[1], b[1], c[1]], [a[2], b[2], c[2]]]);
                     }
                 }
