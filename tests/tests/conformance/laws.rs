@@ -3,13 +3,14 @@
 use voxprep_core::plan::RunOptions;
 use voxprep_core::subject::Subject;
 use voxprep_core::volume::Role;
+use voxprep_kernels::simd::{Level, with_level};
 use voxprep_tests::{awkward, values};
 
 use crate::{busy, bytes, does, entries, everything, plan, planned, run, subject, usual};
 
 /// G-08: the same bits, run after run and for any number of threads.
 #[test]
-fn the_same_step_gives_the_same_bits_for_any_number_of_threads() {
+fn the_same_step_gives_the_same_bits_for_any_number_of_threads_and_simd_level() {
     for entry in entries() {
         let grid = awkward([70, 61, 33]);
         let subject = || subject::<f32, u8>(&entry, &grid, busy);
@@ -28,6 +29,10 @@ fn the_same_step_gives_the_same_bits_for_any_number_of_threads() {
         let one = run(1);
         for threads in [1, 2, 8] {
             assert!(run(threads) == one, "{}: {threads} threads", entry.name);
+        }
+        for level in Level::ALL {
+            let same = with_level(level, || run(2)) == one;
+            assert!(same, "{}: {level:?}", entry.name);
         }
     }
 }
