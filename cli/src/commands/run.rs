@@ -71,7 +71,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DIR")]
     dump_steps: Option<PathBuf>,
 
-    /// Compression of .nii.gz, instead of the pipeline's [output] level: 0 stores, 1 is fast, 9 is
+    /// Compression of .nii.gz, instead of the pipeline's output.level: 0 stores, 1 is fast, 9 is
     /// small
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=9))]
     level: Option<u32>,
