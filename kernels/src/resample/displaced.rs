@@ -51,17 +51,17 @@ pub struct DisplacedSampling<'a> {
     pub boxes: &'a [ChainBox],
 }
 
-/// Samples the source at every output voxel under a chain of maps, as [`resample`] does under one.
+/// Samples the source at every output voxel under a chain of maps, as [`resample`](super::resample) does under one.
 ///
 /// Neighbouring affine stages are composed. Displacements that are zero everywhere are left out,
-/// and a chain without any is executed by [`resample`]. Coordinates are f64, evaluated by rows; a
+/// and a chain without any is executed by [`resample`](super::resample). Coordinates are f64, evaluated by rows; a
 /// spline directly behind the first affine stage whose mesh has an axis along the rows costs four
-/// taps per voxel, any other one sixty-four. Beside what [`resample`] needs this takes some forty
+/// taps per voxel, any other one sixty-four. Beside what [`resample`](super::resample) needs this takes some forty
 /// bytes per voxel of one row, for each thread; no field is made for the whole output.
 ///
 /// # Errors
 ///
-/// As [`resample`].
+/// As [`resample`](super::resample).
 pub fn resample_displaced<T: Element, S: RowSink<T::Float>>(
     source: ArrayView3<'_, T>,
     out_size: [usize; 3],
