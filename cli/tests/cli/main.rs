@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test may panic, and so may what it builds upon
 
 mod case;
+mod files;
 mod inspect;
 mod refused;
 mod run;
