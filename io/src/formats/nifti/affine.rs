@@ -170,6 +170,14 @@ pub(super) struct Stored {
     pub(super) quaternion_holds: bool,
 }
 
+impl Stored {
+    /// Whether `f32` holds it: nothing overflows, and no axis vanishes.
+    pub(super) fn suits_f32(&self) -> bool {
+        let rounded = Affine::from_rows(self.srow.map(|row| row.map(|v| f64::from(v as f32))));
+        rounded.is_finite() && rounded.inverse().is_some()
+    }
+}
+
 /// Direction cosines further than this from the nearest rotation are shear; ITK draws the line
 /// here too.
 const SHEAR: f64 = 1e-4;

@@ -1,5 +1,5 @@
 //! A volume as a NIfTI file: little-endian, types kept, slope 1. NIfTI-1 where it can say it,
-//! NIfTI-2 where an axis is too long for it.
+//! NIfTI-2 where an axis is too long or a place too far for it.
 
 use std::path::Path;
 
@@ -240,7 +240,8 @@ fn fields(volume: &Volume, order: &Order, single: bool) -> Fields {
     let code = |key: &str| facts.get(key).and_then(Value::as_i64).unwrap_or(0);
     let sizes = volume.voxels().size();
     let lengths = || sizes.iter().chain(&order.beyond);
-    let version = if lengths().any(|&n| n > MOST) {
+    let geometry = affine::stored(volume.geometry());
+    let version = if lengths().any(|&n| n > MOST) || !geometry.suits_f32() {
         Version::Two
     } else {
         Version::One
@@ -284,7 +285,6 @@ fn fields(volume: &Volume, order: &Order, single: bool) -> Fields {
             1.0
         }
     };
-    let geometry = affine::stored(volume.geometry());
     let [x, y, z] = geometry.spacing;
     fields.pixdim = [geometry.qfac, x, y, z, 1.0, 1.0, 1.0, 1.0];
     for (i, (pixdim, step)) in fields.pixdim[4..].iter_mut().zip(&order.steps).enumerate() {
