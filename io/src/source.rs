@@ -332,3 +332,56 @@ impl Contents<'_> {
             .ok_or_else(|| Error::input(&self.source.path, "voxels are missing").remedy(COPY_AGAIN))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn on_disk(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    /// Read and not mapped: what is gone is an error, not the end of the process.
+    #[test]
+    fn a_file_that_shrinks_while_it_is_read_is_an_error() {
+        let file = on_disk(&[7; 5000]);
+        let source = Source::open(file.path()).unwrap();
+        let contents = source.contents(5000).unwrap();
+        let mut out = [0; 1000];
+        let mut read = |range| contents.read_into(range, &mut out, &mut Scratch::default());
+        read(4000..5000).unwrap();
+        file.as_file().set_len(4500).unwrap();
+        let message = read(4000..5000).unwrap_err().to_string();
+        assert!(
+            message.starts_with("the file became shorter while it was read; try again"),
+            "{message}"
+        );
+        assert!(source.raw().is_err());
+    }
+
+    #[test]
+    fn a_stretch_ends_where_it_should_and_where_the_contents_do() {
+        let plain: Vec<u8> = (0..200).collect();
+        let mut packed = Vec::new();
+        for part in plain.chunks(70) {
+            let mut encoder = flate2::write::GzEncoder::new(&mut packed, Default::default());
+            encoder.write_all(part).unwrap();
+            encoder.finish().unwrap();
+        }
+        for bytes in [&plain, &packed] {
+            let file = on_disk(bytes);
+            let source = Source::open(file.path()).unwrap();
+            assert_eq!(source.start(), plain);
+            let stretch = |start, end, most| source.stretch(start, end, most).unwrap();
+            assert_eq!(stretch(60, Some(160), 1000), plain[60..160]);
+            assert_eq!(stretch(60, None, 1000), plain[60..]);
+            assert_eq!(stretch(60, Some(160), 5), plain[60..65]);
+            assert_eq!(stretch(300, Some(400), 5), [0; 0]);
+            assert_eq!(stretch(20, Some(10), 5), [0; 0]);
+        }
+    }
+}

@@ -191,6 +191,20 @@ fn what_is_wrong_is_said_with_the_field_of_analyze() {
     }
 }
 
+/// A NIfTI-1 file with a damaged mark has the length of an Analyze header.
+#[test]
+fn a_header_without_the_mark_of_nifti_and_the_name_of_analyze_is_neither() {
+    let mut made = Made::new(false, &[1], 2).voxels(&[0], 1);
+    made.bytes[345] = 0;
+    let message = read_bytes(&made.bytes).unwrap_err().to_string();
+    assert!(
+        message.starts_with(
+            "the header has neither the mark of NIfTI-1 nor the name of Analyze 7.5; copy"
+        ),
+        "{message}"
+    );
+}
+
 #[test]
 fn a_matlab_file_beside_it_is_said_to_be_ignored() {
     let folder = Folder::new();

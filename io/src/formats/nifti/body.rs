@@ -103,7 +103,7 @@ impl Body {
         };
         let other = match fields.single {
             true => None,
-            false => Some(other_half(path, end)?),
+            false => Some(other_half(path, fields, end)?),
         };
         let body = Self {
             other,
@@ -151,12 +151,12 @@ impl Body {
         self.layout.usual_type()
     }
 
-    /// Reads the voxels.
-    pub(in crate::formats) fn read(&self, header: &Source, mut facts: Header) -> Result<Volume> {
-        let source = self.source(header);
+    /// Reads the voxels; `source` is the file of the header.
+    pub(in crate::formats) fn read(&self, source: &Source, mut header: Header) -> Result<Volume> {
+        let source = self.source(source);
         let voxels = self.layout.read(source.contents(self.end)?, self.offset)?;
-        facts.element_type = voxels.element_type();
-        Volume::with_header(facts, voxels).map_err(|e| Error::core(source.path(), e))
+        header.element_type = voxels.element_type();
+        Volume::with_header(header, voxels).map_err(|e| Error::core(source.path(), e))
     }
 
     fn source<'a>(&'a self, header: &'a Source) -> &'a Source {
@@ -217,8 +217,14 @@ fn offset(fields: &Fields) -> Result<u64, String> {
 }
 
 /// Opens the voxels of a pair.
-fn other_half(header: &Path, needed: u64) -> Result<Source> {
+fn other_half(header: &Path, fields: &Fields, needed: u64) -> Result<Source> {
     let names = half(header, "hdr", "img");
+    if names.is_empty() && fields.version == Version::Analyze {
+        // Most likely a NIfTI-1 file whose mark is damaged.
+        let reason = "the header has neither the mark of NIfTI-1 nor the name of Analyze 7.5";
+        return Err(Error::input(header, reason)
+            .remedy("copy or export the file again, or name an Analyze pair .hdr and .img"));
+    }
     if names.is_empty() {
         return Err(Error::input(
             header,
