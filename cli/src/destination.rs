@@ -189,17 +189,19 @@ impl Destination {
     pub(crate) fn check_inputs(&self, inputs: &Inputs, names: &[&str]) -> Result<()> {
         for name in names {
             let path = self.path_of(name)?;
-            let Ok(target) = fs::canonicalize(&path) else {
-                continue;
-            };
-            if inputs
-                .paths()
-                .any(|path| fs::canonicalize(path).is_ok_and(|path| path == target))
-            {
-                return Err(usage(format_args!(
-                    "the result would replace an input; write it elsewhere: {}",
-                    path.display()
-                )));
+            for file in voxprep_io::files(&path) {
+                let Ok(target) = fs::canonicalize(&file) else {
+                    continue;
+                };
+                if inputs
+                    .paths()
+                    .any(|path| fs::canonicalize(path).is_ok_and(|path| path == target))
+                {
+                    return Err(usage(format_args!(
+                        "the result would replace an input; write it elsewhere: {}",
+                        file.display()
+                    )));
+                }
             }
         }
         Ok(())

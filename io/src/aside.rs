@@ -7,6 +7,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use tempfile::NamedTempFile;
+
 use crate::error::{Error, Result};
 
 /// The longest part of the target's name that the temporary file's name repeats, in bytes: file
@@ -25,29 +27,71 @@ const NAME_KEPT: usize = 128;
 /// [`Error::Io`] where the folder is missing or cannot be written to, or the disk is full;
 /// [`Error::Parameter`] where the target is a folder or a device.
 pub fn write_aside(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    let target = target(path)?;
-    let folder = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let name = target
-        .file_name()
-        .ok_or_else(|| Error::parameter(path, "the path names no file"))?;
-    let mut builder = tempfile::Builder::new();
-    let prefix = prefix(name);
-    builder.prefix(&prefix);
-    // Without this the file would be readable by its owner only; the umask still applies.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(|source| {
-        // tempfile's own message repeats the path.
-        Error::io("write into the folder", folder, plain(source))
-    })?;
-    let _unfinished = Unfinished::new(file.path());
-    write(file.as_file_mut()).map_err(|source| Error::io("write", path, source))?;
-    file.persist(&target)
-        .map_err(|error| Error::io("rename the finished file to", path, error.error))?;
-    Ok(())
+    Aside::write(path, write)?.rename()
+}
+
+/// Writes two files aside and renames them, the second last: it marks the pair as complete.
+///
+/// Each is whole at any moment. Two renames are two, though: a process that is killed between them
+/// leaves the new first file beside the old second one.
+///
+/// # Errors
+/// As [`write_aside`].
+pub(crate) fn write_both_aside(
+    [first, second]: [&Path; 2],
+    write_first: impl FnOnce(&mut File) -> io::Result<()>,
+    write_second: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<()> {
+    let first = Aside::write(first, write_first)?;
+    let second = Aside::write(second, write_second)?;
+    first.rename()?;
+    second.rename()
+}
+
+/// A file that is finished, but not yet where it should be. Dropped, it is removed.
+struct Aside<'a> {
+    path: &'a Path,
+    target: PathBuf,
+    file: NamedTempFile,
+    _unfinished: Unfinished,
+}
+
+impl<'a> Aside<'a> {
+    fn write(path: &'a Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<Self> {
+        let target = target(path)?;
+        let folder = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let name = target
+            .file_name()
+            .ok_or_else(|| Error::parameter(path, "the path names no file"))?;
+        let mut builder = tempfile::Builder::new();
+        let prefix = prefix(name);
+        builder.prefix(&prefix);
+        // Without this the file would be readable by its owner only; the umask still applies.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder).map_err(|source| {
+            // tempfile's own message repeats the path.
+            Error::io("write into the folder", folder, plain(source))
+        })?;
+        let unfinished = Unfinished::new(file.path());
+        write(file.as_file_mut()).map_err(|source| Error::io("write", path, source))?;
+        Ok(Self {
+            path,
+            target,
+            file,
+            _unfinished: unfinished,
+        })
+    }
+
+    fn rename(self) -> Result<()> {
+        self.file
+            .persist(&self.target)
+            .map_err(|error| Error::io("rename the finished file to", self.path, error.error))?;
+        Ok(())
+    }
 }
 
 /// The files being written now.

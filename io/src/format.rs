@@ -1,12 +1,20 @@
 //! What a format is, and which one a file has: the contents decide, then the name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use voxprep_core::volume::{Header, Volume};
 
 use crate::error::{Error, Result};
 use crate::source::Source;
 use crate::{ReadOptions, WriteOptions};
+
+/// How files begin that another program than gzip has packed.
+const PACKERS: [(&[u8], &str); 4] = [
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+];
 
 /// A file format. Its file in `formats/` ends with `register_format!(Name);`.
 pub(crate) trait Format: Sync {
@@ -26,8 +34,27 @@ pub(crate) trait Format: Sync {
     /// Reads the volume.
     fn read(&self, source: &Source, options: &ReadOptions) -> Result<Volume>;
 
-    /// Writes the volume, by [`write_aside`](crate::write_aside).
-    fn write(&self, path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()>;
+    /// Where the header may be, the best guess first, if the file that is named has none of its
+    /// own: a format of two files knows the name of the one from the name of the other.
+    fn headers(&self, path: &Path, start: &[u8]) -> Vec<PathBuf> {
+        let _ = (path, start);
+        Vec::new()
+    }
+
+    /// The files that [`Format::write`] makes of a name with one of the [extensions](Self::extensions).
+    fn files(&self, path: &Path) -> Vec<PathBuf> {
+        vec![path.to_owned()]
+    }
+
+    /// Writes the volume, by [`write_aside`](crate::write_aside). A format without extensions is
+    /// only read.
+    fn write(&self, path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()> {
+        let _ = (volume, options);
+        Err(Error::unsupported(
+            path,
+            format!("{} is not written", self.name()),
+        ))
+    }
 }
 
 /// A format as `inventory` collects it.
@@ -50,11 +77,35 @@ fn all() -> Vec<&'static dyn Format> {
     all
 }
 
-/// The format of an open file.
-pub(crate) fn of(source: &Source) -> Result<&'static dyn Format> {
+/// Opens the file that holds the header: the one that is named, or the other half of a pair.
+pub(crate) fn open(path: &Path) -> Result<(Source, &'static dyn Format)> {
     let all = all();
-    if let Some(format) = all.iter().find(|f| f.recognises(source.start())) {
-        return Ok(*format);
+    let named = Source::open(path);
+    let start = named.as_ref().map_or(&[][..], Source::start);
+    let headers: Vec<PathBuf> = all.iter().flat_map(|f| f.headers(path, start)).collect();
+    // Voxels alone may be anything, even what looks like damaged gzip.
+    let source = match headers.iter().find(|header| header.is_file()) {
+        Some(header) => Source::open(header)?,
+        None => named?,
+    };
+    match all.iter().find(|f| f.recognises(source.start())) {
+        Some(format) => Ok((source, *format)),
+        None if !headers.is_empty() && source.path() == path => {
+            Err(Error::input(path, "the header of these voxels is missing")
+                .remedy("put the .hdr file of the same name beside the .img file"))
+        }
+        None => Err(unknown(&source, &all)),
+    }
+}
+
+/// What is said of contents that no format takes for its own.
+fn unknown(source: &Source, all: &[&'static dyn Format]) -> Error {
+    if let Some((_, packer)) = PACKERS
+        .iter()
+        .find(|(magic, _)| source.start().starts_with(magic))
+    {
+        let reason = format!("the file is packed with {packer}, which is not unpacked here");
+        return Error::unsupported(source.path(), reason).remedy("unpack it first, or use gzip");
     }
     let names: Vec<_> = all.iter().map(|f| f.name()).collect();
     let reason = match extension(source.path()) {
@@ -63,8 +114,8 @@ pub(crate) fn of(source: &Source) -> Result<&'static dyn Format> {
         ),
         None => "the contents are no image that is known here".to_owned(),
     };
-    Err(Error::unsupported(source.path(), reason)
-        .remedy(format!("formats that can be read: {}", names.join(", "))))
+    Error::unsupported(source.path(), reason)
+        .remedy(format!("formats that can be read: {}", names.join(", ")))
 }
 
 /// The format that a name asks for.
@@ -82,10 +133,11 @@ pub(crate) fn for_writing(path: &Path) -> Result<&'static dyn Format> {
         })
 }
 
-/// All extensions that can be written, longest first so that `nii.gz` wins over `gz`.
+/// All extensions that can be written, longest first so that `nii.gz` wins over `gz`, and the usual
+/// ones before those of pairs.
 pub(crate) fn extensions() -> Vec<&'static str> {
     let mut all: Vec<_> = all().iter().flat_map(|f| f.extensions()).copied().collect();
-    all.sort_by_key(|e| (std::cmp::Reverse(e.len()), *e));
+    all.sort_by_key(|e| std::cmp::Reverse((e.len(), *e)));
     all
 }
 

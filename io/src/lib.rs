@@ -25,7 +25,7 @@ pub mod points;
 mod source;
 mod stored;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use voxprep_core::volume::{Header, Volume};
 
@@ -52,7 +52,7 @@ impl Default for WriteOptions {
     }
 }
 
-/// Reads the header of a file, a few KiB of it.
+/// Reads the header of a file, a few KiB of it. Of a pair (.hdr and .img) either may be named.
 ///
 /// The role is Intensity, the unit Unknown. Where the stored numbers decide the type of the voxels
 /// (32- and 64-bit integers, whole-number intercepts), the header states the usual outcome, and
@@ -63,21 +63,22 @@ impl Default for WriteOptions {
 /// contradicts itself, [`Error::Unsupported`] where nothing here reads it, [`Error::Limit`] where
 /// it declares absurdly many voxels.
 pub fn read_header(path: &Path, options: &ReadOptions) -> Result<Header> {
-    let source = source::Source::open(path)?;
-    format::of(&source)?.read_header(&source, options)
+    let (source, format) = format::open(path)?;
+    format.read_header(&source, options)
 }
 
-/// Reads a volume.
+/// Reads a volume. Of a pair (.hdr and .img) either may be named.
 ///
 /// # Errors
 /// As [`read_header`], and where voxels are missing or their checksum does not hold.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
-    let source = source::Source::open(path)?;
-    format::of(&source)?.read(&source, options)
+    let (source, format) = format::open(path)?;
+    format.read(&source, options)
 }
 
 /// Writes a volume in the format that the name's extension says, aside and renamed: either the
-/// whole file is there afterwards, or what was there before.
+/// whole file is there afterwards, or what was there before. Where the format has two files,
+/// [`files`] names both, and the header is renamed last.
 ///
 /// # Errors
 /// [`Error::Parameter`] where the extension or an option is not known, [`Error::Unsupported`]
@@ -91,6 +92,11 @@ pub fn write(path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()>
         );
     }
     format::for_writing(path)?.write(path, volume, options)
+}
+
+/// The files that [`write()`] makes of this name: two where the format is a pair, else one.
+pub fn files(path: &Path) -> Vec<PathBuf> {
+    format::for_writing(path).map_or_else(|_| vec![path.to_owned()], |format| format.files(path))
 }
 
 /// The extensions that [`write()`] knows, longest first, without the leading dot.
@@ -136,9 +142,25 @@ mod tests {
 
     #[test]
     fn the_writable_extensions_are_known_ones() {
-        assert_eq!(writable_extensions(), ["nii.gz", "nii"]);
+        assert_eq!(
+            writable_extensions(),
+            ["nii.gz", "img.gz", "hdr.gz", "nii", "img", "hdr"]
+        );
         assert!(has_known_extension(Path::new("a.nii")));
         assert!(!has_known_extension(Path::new("nii")));
         assert!(!has_known_extension(Path::new("folder.d")));
+    }
+
+    #[test]
+    fn a_pair_is_two_files_whichever_is_named() {
+        for (named, made) in [
+            ("a/b.nii.gz", &["a/b.nii.gz"][..]),
+            ("a/b.hdr", &["a/b.img", "a/b.hdr"]),
+            ("b.c.IMG.gz", &["b.c.IMG.gz", "b.c.HDR.gz"]),
+            ("folder", &["folder"]),
+        ] {
+            let made: Vec<_> = made.iter().map(PathBuf::from).collect();
+            assert_eq!(files(Path::new(named)), made, "{named}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use rayon::prelude::*;
 use voxprep_core::buf::Buf;
 
@@ -34,6 +34,22 @@ pub(crate) struct Source {
 impl Source {
     /// Opens a file and looks at its first bytes.
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        Self::open_where(path, |_| true)
+    }
+
+    /// Opens a file of nothing but voxels, of which `needed` bytes will be read.
+    ///
+    /// Voxels may begin as gzip does: where the name says nothing of gzip and the file is as long
+    /// as its voxels are, they do.
+    pub(crate) fn open_voxels(path: &Path, needed: u64) -> Result<Self> {
+        let named = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("gz"));
+        Self::open_where(path, |len| named || len < needed)
+    }
+
+    /// Opens a file; one that begins as gzip does is gzip if its length allows.
+    fn open_where(path: &Path, may_be_gzip: impl FnOnce(u64) -> bool) -> Result<Self> {
         let metadata = fs::metadata(path).map_err(|e| Error::io("open", path, e))?;
         // Checked before opening: opening a pipe would wait for its writer.
         if !metadata.is_file() {
@@ -55,7 +71,7 @@ impl Source {
             .take(START as u64)
             .read_to_end(&mut start)
             .map_err(|e| Error::io("read", path, e))?;
-        let gzip = start.starts_with(&gzip::MAGIC);
+        let gzip = start.starts_with(&gzip::MAGIC) && may_be_gzip(len);
         let mut source = Self {
             path: path.to_owned(),
             file,
@@ -141,11 +157,36 @@ impl Source {
         Ok(buf)
     }
 
+    /// A stretch of the contents: from `start` to `end`, or to where the contents end, but no more
+    /// than `most` bytes.
+    pub(crate) fn stretch(&self, start: u64, end: Option<u64>, most: u64) -> Result<Vec<u8>> {
+        let len = end.map_or(most, |end| end.saturating_sub(start).min(most));
+        let mut bytes = Vec::new();
+        let outcome = if self.gzip {
+            self.rewind()?;
+            let mut contents = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, &self.file));
+            io::copy(&mut (&mut contents).take(start), &mut io::sink())
+                .and_then(|_| contents.take(len).read_to_end(&mut bytes))
+        } else {
+            io::Seek::seek(&mut &self.file, io::SeekFrom::Start(start))
+                .and_then(|_| (&self.file).take(len).read_to_end(&mut bytes))
+        };
+        match outcome {
+            Ok(_) => Ok(bytes),
+            Err(error) if self.gzip => Err(gzip::damaged(&self.path, &error)),
+            Err(error) => Err(Error::io("read", &self.path, error)),
+        }
+    }
+
+    fn rewind(&self) -> Result<()> {
+        io::Seek::rewind(&mut &self.file).map_err(|e| Error::io("read", &self.path, e))
+    }
+
     fn inflated_start(&self) -> Result<Vec<u8>> {
         let mut start = Vec::with_capacity(START);
-        io::Seek::rewind(&mut &self.file).map_err(|e| Error::io("read", &self.path, e))?;
+        self.rewind()?;
         let input = BufReader::with_capacity(4096, &self.file);
-        let outcome = GzDecoder::new(input)
+        let outcome = MultiGzDecoder::new(input)
             .take(START as u64)
             .read_to_end(&mut start);
         match outcome {
@@ -289,5 +330,58 @@ impl Contents<'_> {
         buf.as_slice()
             .get(range)
             .ok_or_else(|| Error::input(&self.source.path, "voxels are missing").remedy(COPY_AGAIN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn on_disk(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    /// Read and not mapped: what is gone is an error, not the end of the process.
+    #[test]
+    fn a_file_that_shrinks_while_it_is_read_is_an_error() {
+        let file = on_disk(&[7; 5000]);
+        let source = Source::open(file.path()).unwrap();
+        let contents = source.contents(5000).unwrap();
+        let mut out = [0; 1000];
+        let mut read = |range| contents.read_into(range, &mut out, &mut Scratch::default());
+        read(4000..5000).unwrap();
+        file.as_file().set_len(4500).unwrap();
+        let message = read(4000..5000).unwrap_err().to_string();
+        assert!(
+            message.starts_with("the file became shorter while it was read; try again"),
+            "{message}"
+        );
+        assert!(source.raw().is_err());
+    }
+
+    #[test]
+    fn a_stretch_ends_where_it_should_and_where_the_contents_do() {
+        let plain: Vec<u8> = (0..200).collect();
+        let mut packed = Vec::new();
+        for part in plain.chunks(70) {
+            let mut encoder = flate2::write::GzEncoder::new(&mut packed, Default::default());
+            encoder.write_all(part).unwrap();
+            encoder.finish().unwrap();
+        }
+        for bytes in [&plain, &packed] {
+            let file = on_disk(bytes);
+            let source = Source::open(file.path()).unwrap();
+            assert_eq!(source.start(), plain);
+            let stretch = |start, end, most| source.stretch(start, end, most).unwrap();
+            assert_eq!(stretch(60, Some(160), 1000), plain[60..160]);
+            assert_eq!(stretch(60, None, 1000), plain[60..]);
+            assert_eq!(stretch(60, Some(160), 5), plain[60..65]);
+            assert_eq!(stretch(300, Some(400), 5), [0; 0]);
+            assert_eq!(stretch(20, Some(10), 5), [0; 0]);
+        }
     }
 }

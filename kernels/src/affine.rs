@@ -128,7 +128,7 @@ impl Affine {
         self.rows.iter().flatten().all(|v| v.is_finite())
     }
 
-    /// The inverse map, or `None` where the linear part is singular or not finite.
+    /// The inverse map, or `None` where the linear part is singular, or either map not finite.
     ///
     /// Singular means that the determinant is below 1e-12 of the product of the column lengths,
     /// so that the verdict does not depend on the unit of length.
@@ -142,7 +142,8 @@ impl Affine {
         let columns = [cross(b, c), cross(c, a), cross(a, b)].map(|v| v.map(|x| x / determinant));
         let linear = Self::from_columns(columns, [0.0; 3]);
         let offset = linear.apply_vector(self.offset()).map(|v| -v);
-        Some(Self::from_columns(columns, offset))
+        // Lengths at both ends of f64 overflow on the way.
+        Some(Self::from_columns(columns, offset)).filter(Self::is_finite)
     }
 }
 
@@ -294,6 +295,17 @@ mod tests {
 
     fn oblique_linear() -> Affine {
         Affine::from_parts(oblique().linear(), [0.0; 3])
+    }
+
+    #[test]
+    fn a_map_whose_inverse_overflows_has_none() {
+        for factors in [
+            [1e-310, 1.0, 1.0],
+            [1e200, 1e200, 1e200],
+            [1e-200, 1e-200, 1.0],
+        ] {
+            assert_eq!(Affine::scaling(factors).inverse(), None, "{factors:?}");
+        }
     }
 
     #[test]

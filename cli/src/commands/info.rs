@@ -196,10 +196,24 @@ fn header_text(header: &Header, out: &mut Output) -> Result<()> {
         row(
             out,
             if position == 0 { "facts" } else { "" },
-            format_args!("{key} = {value}"),
+            format_args!("{key} = {}", clipped(value)),
         )?;
     }
     Ok(())
+}
+
+/// A fact in one line: header extensions may be whole documents, which --json gives in full.
+fn clipped(fact: &Value) -> String {
+    const MOST: usize = 200;
+    let text = fact.to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!(
+            "{} ... ({} bytes; --json has all)",
+            &text[..end],
+            text.len()
+        ),
+        None => text,
+    }
 }
 
 fn affine_text(name: &str, affine: Affine, out: &mut Output) -> Result<()> {

@@ -47,16 +47,16 @@ impl Plan {
             } else {
                 volume
             };
-            for (_, warning) in volume
-                .header()
-                .facts
-                .iter()
-                .filter(|(k, _)| k.ends_with(".affine_warning"))
-            {
+            for (key, warning) in &volume.header().facts {
+                let code = match key.rsplit_once('.') {
+                    Some((_, "affine_warning")) => "geometry.doubtful",
+                    Some((_, "header_warning")) => "header.doubtful",
+                    _ => continue,
+                };
                 let message = warning.as_str().unwrap_or_default();
                 subject
                     .findings
-                    .push(Finding::warning("geometry.doubtful", message).about(name));
+                    .push(Finding::warning(code, message).about(name));
             }
             let nan = count_nan(volume.voxels());
             if nan > 0 {

@@ -1,60 +1,74 @@
-//! NIfTI-1 in single files, `.nii` and `.nii.gz`.
+//! NIfTI-1 and NIfTI-2, in single files (`.nii`, `.nii.gz`) and in pairs (`.hdr` and `.img`, each
+//! perhaps gzip).
 //!
-//! `header` reads and judges the 348 bytes, `affine` finds where the voxels are, `write` makes a
-//! file. The relatives (NIfTI-2, .hdr/.img pairs, Analyze 7.5) are recognised and refused by name.
+//! `fields` takes a header apart, `header` judges it, `affine` finds where the voxels are in the
+//! world, `body` where they are in which file, `extensions` carries what other programs added,
+//! `write` makes files. Analyze 7.5, from which all this comes, is in `analyze` beside this file.
 
-mod affine;
-mod header;
+pub(super) mod affine;
+pub(super) mod body;
+mod extensions;
+pub(super) mod fields;
+pub(super) mod header;
 mod write;
 
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use voxprep_core::volume::{Header, Volume};
 
+use crate::aside::write_both_aside;
 use crate::error::{Error, Result};
-use crate::format::{Format, register_format};
+use crate::format::{Format, extension, register_format};
 use crate::source::{COPY_AGAIN, Source};
 use crate::{ReadOptions, WriteOptions, write_aside};
 
-use header::{Image, Kind};
+use body::half;
+use fields::{Fields, Kind, Version};
+use header::Image;
 
 struct Nifti;
 
 impl Nifti {
-    /// The judged header of a file, or why this version cannot read it.
+    /// The judged header of a file.
     fn image(source: &Source, options: &ReadOptions) -> Result<Image> {
-        let path = source.path();
-        let refuse = |what: &str| {
-            Err(Error::unsupported(
-                path,
-                format!("the file is {what}, which this version cannot read"),
-            )
-            .remedy("convert it to a single NIfTI-1 file (.nii or .nii.gz)"))
+        let fields = match Kind::of(source.start()) {
+            Some(Kind::Header(version, single)) => Fields::parse(version, single, source.start()),
+            Some(Kind::Cut) | None => None,
         };
-        match Kind::of(source.start()) {
-            Some(Kind::Single) => Image::parse(source, options),
-            Some(Kind::Pair) => refuse("one half of a NIfTI-1 pair (.hdr and .img)"),
-            Some(Kind::Two) => refuse("NIfTI-2"),
-            Some(Kind::TwoPair) => refuse("one half of a NIfTI-2 pair (.hdr and .img)"),
-            Some(Kind::Analyze) => refuse("the header of an Analyze 7.5 pair (.hdr and .img)"),
-            Some(Kind::Cut) | None => {
-                Err(Error::input(path, "the file ends within its NIfTI header").remedy(COPY_AGAIN))
-            }
-        }
+        let fields = fields.ok_or_else(|| {
+            Error::input(source.path(), "the file ends within its NIfTI header").remedy(COPY_AGAIN)
+        })?;
+        Image::judge(source, &fields, options)
     }
 }
 
 impl Format for Nifti {
     fn name(&self) -> &'static str {
-        "NIfTI-1 (.nii, .nii.gz)"
+        "NIfTI (.nii, .nii.gz, .hdr with .img)"
     }
 
     fn extensions(&self) -> &'static [&'static str] {
-        &["nii", "nii.gz"]
+        &["nii", "nii.gz", "hdr", "hdr.gz", "img", "img.gz"]
     }
 
     fn recognises(&self, start: &[u8]) -> bool {
-        Kind::of(start).is_some()
+        !matches!(
+            Kind::of(start),
+            None | Some(Kind::Header(Version::Analyze, _))
+        )
+    }
+
+    fn headers(&self, path: &Path, start: &[u8]) -> Vec<PathBuf> {
+        match Kind::of(start) {
+            // Some programs call a single file .img.
+            Some(Kind::Header(_, true)) => Vec::new(),
+            _ => half(path, "img", "hdr"),
+        }
+    }
+
+    fn files(&self, path: &Path) -> Vec<PathBuf> {
+        pair(path).map_or_else(|| vec![path.to_owned()], Vec::from)
     }
 
     fn read_header(&self, source: &Source, options: &ReadOptions) -> Result<Header> {
@@ -62,34 +76,40 @@ impl Format for Nifti {
     }
 
     fn read(&self, source: &Source, options: &ReadOptions) -> Result<Volume> {
-        let Image {
-            mut header,
-            layout,
-            offset,
-            end,
-            warning,
-        } = Self::image(source, options)?;
-        // Said once, when the voxels are read; the facts of the header have it as well.
-        if let Some(warning) = warning {
-            tracing::debug!("{warning}: {}", source.path().display());
-        }
-        let voxels = layout.read(source.contents(end)?, offset)?;
-        header.element_type = voxels.element_type();
-        Volume::with_header(header, voxels).map_err(|e| Error::core(source.path(), e))
+        let Image { header, body } = Self::image(source, options)?;
+        body.read(source, header)
     }
 
     fn write(&self, path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()> {
-        let file = write::File::new(path, volume)?;
-        let compressed = crate::format::extension(path) == Some("nii.gz");
-        write_aside(path, |out| {
-            if compressed {
-                crate::gzip::write(out, &file.pieces(), options.level)
+        let pair = pair(path);
+        let file = write::File::new(path, volume, pair.is_none())?;
+        let packed = extension(path).is_some_and(|e| e.ends_with(".gz"));
+        let put = |out: &mut std::fs::File, pieces: &[&[u8]]| {
+            if packed {
+                crate::gzip::write(out, pieces, options.level)
             } else {
-                file.pieces()
-                    .iter()
-                    .try_for_each(|piece| std::io::Write::write_all(out, piece))
+                pieces.iter().try_for_each(|piece| out.write_all(piece))
             }
-        })
+        };
+        let (start, voxels) = (file.start(), file.voxels());
+        match pair {
+            None => write_aside(path, |out| put(out, &[&[start], &voxels[..]].concat())),
+            Some([img, hdr]) => write_both_aside(
+                [&img, &hdr],
+                |out| put(out, &voxels),
+                |out| put(out, &[start]),
+            ),
+        }
+    }
+}
+
+/// The voxels and the header of a pair, where the name is that of either.
+fn pair(path: &Path) -> Option<[PathBuf; 2]> {
+    let first = |mine, other| half(path, mine, other).into_iter().next();
+    match (first("hdr", "img"), first("img", "hdr")) {
+        (Some(img), _) => Some([img, path.to_owned()]),
+        (_, Some(hdr)) => Some([path.to_owned(), hdr]),
+        _ => None,
     }
 }
 

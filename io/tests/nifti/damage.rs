@@ -79,7 +79,7 @@ fn no_file_a_folder_an_empty_file_and_a_locked_one_are_told_apart() {
     assert!(message(&folder.with("e.nii", b"")).starts_with("the file is empty; copy"));
     let unknown = message(&folder.with("a.txt", b"hello"));
     assert!(
-        unknown.contains("formats that can be read: NIfTI-1 (.nii, .nii.gz)"),
+        unknown.contains("formats that can be read: Analyze 7.5 (.hdr with .img), NIfTI (.nii, .nii.gz, .hdr with .img)"),
         "{unknown}"
     );
     let cut = Made::new(false, &[1], 2).bytes[..200].to_vec();
@@ -108,6 +108,40 @@ fn the_content_decides_not_the_name() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn files_of_other_packers_are_named() {
+    let folder = Folder::new();
+    for (magic, packer) in [
+        (&b"BZh91AY&SY"[..], "bzip2"),
+        (b"\xfd7zXZ\0\0", "xz"),
+        (b"\x28\xb5\x2f\xfd\x04", "zstd"),
+        (b"PK\x03\x04\x14", "zip"),
+    ] {
+        let path = folder.with("a.nii", magic);
+        let message = read(&path).unwrap_err().to_string();
+        let expected = format!("the file is packed with {packer}, which is not unpacked here");
+        assert!(message.starts_with(&expected), "{message}");
+    }
+}
+
+/// CIFTI is NIfTI-2 by its form, but its values are on surfaces.
+#[test]
+fn what_is_no_volume_is_refused_by_name() {
+    let mut cifti = Made::new(false, &[1, 1, 1, 1, 3, 4], 16).voxels(&[0; 48], 4);
+    cifti.i16(68, 3002);
+    let message = read_bytes(&cifti.bytes).unwrap_err().to_string();
+    assert!(
+        message.starts_with("the file is CIFTI (intent 3002)") && message.contains("wb_command"),
+        "{message}"
+    );
+    let many = Made::new(false, &[1, 1, 1, 300, 300], 2).voxels(&[0; 90_000], 1);
+    let message = read_bytes(&many.bytes).unwrap_err().to_string();
+    assert!(
+        message.starts_with("the header declares 90000 channels, at most 65536 are read"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! NIfTI-1 files made by hand, byte by byte, and what is read from and written to them.
+//! NIfTI and Analyze files made by hand, byte by byte, and what is read from and written to them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,7 +6,10 @@
     reason = "all of this is test code"
 )]
 
+mod analyze;
 mod damage;
+mod kept;
+mod pairs;
 mod place;
 mod values;
 mod writing;

@@ -197,7 +197,7 @@ fn wide_integers_become_i32_else_f64_else_an_error() {
         (1, "single bits"),
         (1536, "128-bit"),
         (2048, "256-bit"),
-        (99, "no NIfTI type"),
+        (99, "no type of this format"),
     ] {
         let error = read(code, &[0; 32], 1)[0].as_ref().unwrap_err().to_string();
         assert!(
@@ -250,6 +250,34 @@ fn complex_numbers_and_colours_become_channels_and_are_written_back() {
     assert_eq!((bytes[70], &bytes[352..]), (128, &colours[..]));
 }
 
+/// The header is in the byte order of the dimensions; lengths and magics of both orders are known.
+#[test]
+fn the_byte_order_is_found_even_where_the_stated_length_is_wrong() {
+    for big in [false, true] {
+        let mut made =
+            Made::new(big, &[2, 1, 1], 512).voxels(bytemuck::cast_slice(&[7_u16, 600]), 2);
+        made.i32(0, 0);
+        assert_eq!(all::<u16>(&read_bytes(&made.bytes).unwrap()), [7, 600]);
+    }
+}
+
+#[test]
+fn gzip_of_many_members_is_one_file() {
+    let values: Vec<i16> = (0..3000).collect();
+    let made = Made::new(false, &[30, 10, 10], 4).voxels(bytemuck::cast_slice(&values), 2);
+    // The first member ends within the header, the second is empty.
+    let parts = [
+        &made.bytes[..100],
+        &[],
+        &made.bytes[100..1000],
+        &made.bytes[1000..],
+    ];
+    let packed: Vec<u8> = parts.iter().flat_map(|part| gzip(part)).collect();
+    let folder = Folder::new();
+    let path = folder.with("a.nii.gz", &packed);
+    assert_eq!(all::<i16>(&read(&path).unwrap()), values);
+}
+
 #[test]
 fn time_is_in_seconds_whatever_the_file_counts_in() {
     for (units, step) in [
@@ -268,6 +296,8 @@ fn time_is_in_seconds_whatever_the_file_counts_in() {
     }
     let mut spectrum = Made::new(false, &[1, 1, 1, 3], 2).voxels(&[1, 2, 3], 1);
     spectrum.bytes[123] = 2 | 32;
+    spectrum.f32(76 + 16, 0.25);
     let volume = read_bytes(&spectrum.bytes).unwrap();
-    assert_eq!(volume.header().channels.axes[0].kind, AxisKind::Component);
+    let axis = &volume.header().channels.axes[0];
+    assert_eq!((axis.kind, axis.step), (AxisKind::Component, Some(0.25)));
 }

@@ -144,26 +144,50 @@ fn tuples_alone_come_back_as_tuples() {
     assert_eq!(all::<f32>(&again), all::<f32>(&volume));
 }
 
+/// NIfTI-1 states lengths in 16 bits; what is longer is written as NIfTI-2, under the same name.
+#[test]
+fn an_axis_that_nifti_1_cannot_state_makes_the_file_nifti_2() {
+    let folder = Folder::new();
+    for (length, start) in [(32_767, [0x5c, 0x01, 0, 0]), (32_768, [0x1c, 0x02, 0, 0])] {
+        let size = [1, length, 1];
+        let values: Vec<u16> = (0..length as u32).map(|i| (i * 7) as u16).collect();
+        let voxels = Voxels::new(1, size, Buf::from(values.clone())).unwrap();
+        let volume = Volume::new(awkward(size), voxels).unwrap();
+        for name in ["a.nii", "a.hdr"] {
+            let path = folder.path(name);
+            write(&path, &volume).unwrap();
+            assert_eq!(fs::read(&path).unwrap()[..4], start, "{length} {name}");
+            let again = read(&path).unwrap();
+            assert_eq!(all::<u16>(&again), values);
+            let mm = if length == 32_767 { 0.1 } else { 1e-9 };
+            assert!(again.geometry().is_close(volume.geometry(), mm));
+        }
+    }
+}
+
 #[test]
 fn what_nifti_cannot_hold_is_refused_by_name() {
     let folder = Folder::new();
-    let voxels = Voxels::new(1, [1, 32_768, 1], Buf::filled(32_768, 0_u8).unwrap()).unwrap();
-    let volume = Volume::new(
-        Geometry::aligned([1, 32_768, 1], [1.0; 3], [0.0; 3]).unwrap(),
-        voxels,
-    )
-    .unwrap();
+    let voxels = Voxels::new(32, [1, 1, 1], Buf::filled(32, 0_u8).unwrap()).unwrap();
+    let mut header = Header::new(awkward([1, 1, 1]), ElementType::U8);
+    let axis = ChannelAxis {
+        kind: AxisKind::Component,
+        length: 2,
+        step: None,
+    };
+    header.channels = Channels::numbered(vec![axis; 5]);
+    let volume = Volume::with_header(header, voxels).unwrap();
     let message = write(&folder.path("a.nii"), &volume)
         .unwrap_err()
         .to_string();
     assert!(
-        message.starts_with("the y axis has 32768 positions, NIfTI-1 holds 32767"),
+        message.starts_with("NIfTI holds 7 axes, the volume has 9; write fewer channels"),
         "{message}"
     );
-    let message = write(&folder.path("a.mha"), &volume)
+    let message = write(&folder.path("a.mgz"), &volume)
         .unwrap_err()
         .to_string();
-    assert!(message.contains("end it in .nii.gz or .nii"), "{message}");
+    assert!(message.contains("end it in .nii.gz or "), "{message}");
     let options = WriteOptions { level: 10 };
     let message = voxprep_io::write(&folder.path("a.nii"), &volume, &options)
         .unwrap_err()

@@ -1,4 +1,4 @@
-//! Where the voxels of a NIfTI-1 file are, in LPS+ millimetres, and back.
+//! Where the voxels of a NIfTI file are, in LPS+ millimetres, and back.
 //!
 //! The choice is nibabel's: the sform if its code is above 0, else the qform if its code is, else
 //! spacing alone with x flipped and the origin in the middle. NIfTI is RAS+; the first two rows
@@ -7,17 +7,18 @@
 use std::path::Path;
 
 use nalgebra::{Matrix3, Rotation3, UnitQuaternion};
-use nifti::NiftiHeader;
 use voxprep_core::geometry::{Geometry, corners};
 use voxprep_core::kernels::affine::{Affine, norm};
 
-use crate::error::{Error, Result};
+use super::body::wrong;
+use super::fields::{Fields, Version};
+use crate::error::Result;
 
 /// LPS from RAS, and RAS from LPS.
-const TURN: Affine = Affine::scaling([-1.0, -1.0, 1.0]);
+pub(in crate::formats) const TURN: Affine = Affine::scaling([-1.0, -1.0, 1.0]);
 /// How far (mm) sform and qform may put a corner voxel apart before that is said aloud.
 const DISAGREEMENT_MM: f64 = 1e-3;
-/// How far the quaternion may be off the unit sphere: what rounding to f32 explains.
+/// How far the quaternion may be outside the unit sphere: what rounding to f32 explains.
 const QUATERNION_SLACK: f64 = 3.0 * f32::EPSILON as f64;
 
 /// The map, and how it was found.
@@ -30,41 +31,32 @@ pub(super) struct Placed {
 }
 
 /// The map from index to LPS+ mm that the header states.
-pub(super) fn world_from_index(raw: &NiftiHeader, size: [usize; 3], path: &Path) -> Result<Placed> {
-    let fail = |origin: &str, reason: String| {
-        Error::input(path, reason)
-            .field(format!("NIfTI header, {origin}"))
-            .remedy("mend the header, e.g. copy it from the original scan")
-    };
+pub(super) fn world_from_index(fields: &Fields, size: [usize; 3], path: &Path) -> Result<Placed> {
     let mut warning = None;
-    let (origin, ras) = if raw.sform_code > 0 {
-        let sform = sform(raw);
-        if raw.qform_code > 0 {
-            warning = disagreement(sform, qform(raw, size), size);
+    let (origin, ras) = if fields.sform_code > 0 {
+        let sform = sform(fields);
+        if fields.qform_code > 0 {
+            warning = disagreement(sform, qform(fields, size), size);
         }
         ("sform", Ok(sform))
-    } else if raw.qform_code > 0 {
-        ("qform", qform(raw, size))
+    } else if fields.qform_code > 0 {
+        ("qform", qform(fields, size))
     } else {
         let nothing = "the header has neither sform nor qform: that x runs to the left, y to anterior \
                        and z to superior is an assumption";
         warning = Some(nothing.to_owned());
-        ("base", base(raw, size))
+        ("base", base(fields, size))
     };
-    let ras = ras.map_err(|reason| fail(origin, reason))?;
+    let ras = ras.map_err(|reason| wrong(path, fields, origin, reason))?;
     if !ras.is_finite() {
-        return Err(fail(
-            origin,
-            "the affine has entries that are not finite".to_owned(),
-        ));
+        let reason = "the affine has entries that are not finite";
+        return Err(wrong(path, fields, origin, reason));
     }
     if ras.inverse().is_none() {
-        return Err(fail(
-            origin,
-            "the affine is singular: its voxels have no volume".to_owned(),
-        ));
+        let reason = "the affine is singular: its voxels have no volume";
+        return Err(wrong(path, fields, origin, reason));
     }
-    let millimetres = match raw.xyzt_units & 7 {
+    let millimetres = match fields.xyzt_units & 7 {
         1 => 1e3,
         3 => 1e-3,
         _ => 1.0,
@@ -76,22 +68,27 @@ pub(super) fn world_from_index(raw: &NiftiHeader, size: [usize; 3], path: &Path)
     })
 }
 
-fn sform(raw: &NiftiHeader) -> Affine {
-    Affine::from_rows([raw.srow_x, raw.srow_y, raw.srow_z].map(|row| row.map(f64::from)))
+fn sform(fields: &Fields) -> Affine {
+    Affine::from_rows(fields.srow)
 }
 
-fn qform(raw: &NiftiHeader, size: [usize; 3]) -> Result<Affine, String> {
-    let [b, c, d] = [raw.quatern_b, raw.quatern_c, raw.quatern_d].map(f64::from);
+fn qform(fields: &Fields, size: [usize; 3]) -> Result<Affine, String> {
+    let [b, c, d] = fields.quaternion;
     let rest = 1.0 - (b * b + c * c + d * d);
-    let a = if rest.abs() < QUATERNION_SLACK {
-        0.0
-    } else if rest > 0.0 {
+    // Within rounding, a positive rest is none either; NIfTI-2 rounds to f64.
+    let rounded = match fields.version {
+        Version::Two => 3.0 * f64::EPSILON,
+        Version::One | Version::Analyze => QUATERNION_SLACK,
+    };
+    let a = if rest >= rounded {
         rest.sqrt()
+    } else if rest > -QUATERNION_SLACK {
+        0.0
     } else {
         return Err(format!("the quaternion ({b}, {c}, {d}) is no rotation"));
     };
-    let [x, y, mut z] = spacing(raw, size)?;
-    if raw.pixdim[0] < 0.0 {
+    let [x, y, mut z] = spacing(fields, size)?;
+    if fields.pixdim[0] < 0.0 {
         z = -z;
     }
     // Dividing by the squared length forgives the rounding of b, c, d.
@@ -113,29 +110,28 @@ fn qform(raw: &NiftiHeader, size: [usize; 3]) -> Result<Affine, String> {
             1.0 - s * (b * b + c * c),
         ],
     ];
-    let offset = [raw.quatern_x, raw.quatern_y, raw.quatern_z].map(f64::from);
-    Ok(Affine::from_parts(rotation, offset) * Affine::scaling([x, y, z]))
+    Ok(Affine::from_parts(rotation, fields.qoffset) * Affine::scaling([x, y, z]))
 }
 
-fn base(raw: &NiftiHeader, size: [usize; 3]) -> Result<Affine, String> {
-    let [x, y, z] = spacing(raw, size)?;
+fn base(fields: &Fields, size: [usize; 3]) -> Result<Affine, String> {
+    let [x, y, z] = spacing(fields, size)?;
     let scaling = Affine::scaling([-x, y, z]);
     let middle = size.map(|n| (n as f64 - 1.0) / 2.0);
     Ok(Affine::translation(scaling.apply(middle).map(|v| -v)) * scaling)
 }
 
 /// The spacing of the header: signs do not count, and an axis of one voxel needs none.
-fn spacing(raw: &NiftiHeader, size: [usize; 3]) -> Result<[f64; 3], String> {
+pub(in crate::formats) fn spacing(fields: &Fields, size: [usize; 3]) -> Result<[f64; 3], String> {
     let mut spacing = [1.0; 3];
     for (axis, out) in spacing.iter_mut().enumerate() {
-        let stated = f64::from(raw.pixdim[axis + 1]).abs();
+        let stated = fields.pixdim[axis + 1].abs();
         if stated.is_finite() && stated > 0.0 {
             *out = stated;
         } else if size[axis] > 1 {
             return Err(format!(
                 "pixdim[{}] is {}, which is no spacing",
                 axis + 1,
-                raw.pixdim[axis + 1]
+                fields.pixdim[axis + 1]
             ));
         }
     }
@@ -163,15 +159,23 @@ fn disagreement(sform: Affine, qform: Result<Affine, String>, size: [usize; 3]) 
 /// A geometry as a NIfTI header holds it.
 pub(super) struct Stored {
     /// The rows of the sform, RAS+.
-    pub(super) srow: [[f32; 4]; 3],
+    pub(super) srow: [[f64; 4]; 3],
     /// b, c, d of the nearest rotation.
-    pub(super) quaternion: [f32; 3],
+    pub(super) quaternion: [f64; 3],
     /// -1 where the index axes are left-handed, else 1.
-    pub(super) qfac: f32,
+    pub(super) qfac: f64,
     /// Spacing, mm.
-    pub(super) spacing: [f32; 3],
+    pub(super) spacing: [f64; 3],
     /// Whether the quaternion says the same as the sform: there is no shear.
     pub(super) quaternion_holds: bool,
+}
+
+impl Stored {
+    /// Whether `f32` holds it: nothing overflows, and no axis vanishes.
+    pub(super) fn suits_f32(&self) -> bool {
+        let rounded = Affine::from_rows(self.srow.map(|row| row.map(|v| f64::from(v as f32))));
+        rounded.is_finite() && rounded.inverse().is_some()
+    }
 }
 
 /// Direction cosines further than this from the nearest rotation are shear; ITK draws the line
@@ -200,10 +204,10 @@ pub(super) fn stored(geometry: &Geometry) -> Stored {
     // NIfTI leaves out the real part because it is never negative.
     let sign = if q.w < 0.0 { -1.0 } else { 1.0 };
     Stored {
-        srow: ras.rows().map(|row| row.map(|v| v as f32)),
-        quaternion: [q.i, q.j, q.k].map(|v| (sign * v) as f32),
+        srow: *ras.rows(),
+        quaternion: [q.i, q.j, q.k].map(|v| sign * v),
         qfac,
-        spacing: spacing.map(|v| v as f32),
+        spacing,
         quaternion_holds,
     }
 }

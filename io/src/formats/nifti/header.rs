@@ -1,220 +1,80 @@
-//! The header of a NIfTI-1 file, judged: what it says in our terms, or why it cannot be.
+//! The header of a NIfTI file, judged: what it says in our terms, or why it cannot be.
 
-use nifti::{Endianness, NiftiHeader};
 use serde_json::{Map, Value, json};
 use voxprep_core::geometry::Geometry;
 use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header};
 
 use super::affine;
+use super::body::{Body, Inner, Stored, wrong};
+use super::extensions;
+use super::fields::{Fields, Version};
 use crate::ReadOptions;
 use crate::error::{Error, Result};
-use crate::source::{COPY_AGAIN, Source};
-use crate::stored::{Layout, Number, Scale};
+use crate::source::Source;
+use crate::stored::{Number, Scale};
 
-/// Bytes of the header, and of the header with the four bytes that announce extensions.
-pub(super) const HEADER: usize = 348;
-pub(super) const SINGLE: u64 = 352;
-/// More voxels than this per byte of the file are refused, unless the caller trusts the file.
-const VOXELS_PER_BYTE: u64 = 2_000;
-
-/// Which relative of the family a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// NIfTI-1, header and voxels in one file.
-    Single,
-    /// The header of a NIfTI-1 pair.
-    Pair,
-    /// NIfTI-2, single.
-    Two,
-    /// The header of a NIfTI-2 pair.
-    TwoPair,
-    /// An Analyze 7.5 header.
-    Analyze,
-    /// Fewer bytes than a header of the family has.
-    Cut,
-}
-
-impl Kind {
-    /// What the first bytes of the contents say.
-    pub(super) fn of(start: &[u8]) -> Option<Self> {
-        let length = i32::from_le_bytes(*start.first_chunk()?);
-        let is = |n: i32| length == n || length.swap_bytes() == n;
-        match (start.get(344..HEADER), start.get(4..12)) {
-            (Some(b"n+1\0"), _) => Some(Self::Single),
-            (Some(b"ni1\0"), _) => Some(Self::Pair),
-            (_, Some(b"n+2\0\r\n\x1a\n")) if is(540) => Some(Self::Two),
-            (_, Some(b"ni2\0\r\n\x1a\n")) if is(540) => Some(Self::TwoPair),
-            (Some(_), _) if is(348) => Some(Self::Analyze),
-            (None, _) if is(348) => Some(Self::Cut),
-            _ => None,
-        }
-    }
-}
+/// CIFTI's intents: values on surfaces and in lists of voxels, not on a grid.
+const CIFTI: std::ops::RangeInclusive<i64> = 3000..=3099;
 
 /// All that a header says, and where the voxels are.
-#[derive(Debug)]
 pub(super) struct Image {
     pub(super) header: Header,
-    pub(super) layout: Layout,
-    /// The first byte of the voxels, and the byte after the last.
-    pub(super) offset: u64,
-    pub(super) end: u64,
-    /// What the user should know.
-    pub(super) warning: Option<String>,
+    pub(super) body: Body,
 }
 
 impl Image {
-    /// Judges the header of a single file.
-    pub(super) fn parse(source: &Source, options: &ReadOptions) -> Result<Self> {
+    /// Judges the header of a file.
+    pub(super) fn judge(source: &Source, fields: &Fields, options: &ReadOptions) -> Result<Self> {
         let path = source.path();
-        // The crate's parser takes the fields apart, in either byte order, and judges nothing
-        // but the magic.
-        let raw = source
-            .start()
-            .get(..HEADER)
-            .and_then(|bytes| NiftiHeader::from_reader(bytes).ok())
-            .ok_or_else(|| {
-                Error::input(path, "the NIfTI header cannot be read").remedy(COPY_AGAIN)
-            })?;
-        let wrong = |field: &str, reason: String| {
-            Err(Error::input(path, reason)
-                .field(format!("NIfTI header, {field}"))
-                .remedy("mend the header, or export the file again"))
-        };
-
-        let (size, beyond) = match dimensions(&raw) {
-            Ok(dimensions) => dimensions,
-            Err((field, reason)) => return wrong(&field, reason),
-        };
-        let Some((number, inner)) = number(raw.datatype) else {
-            let name = datatype(raw.datatype);
-            return Err(Error::unsupported(
-                path,
-                format!(
-                    "voxels of the type {} ({name}) cannot be read",
-                    raw.datatype
-                ),
-            )
-            .field("NIfTI header, datatype")
-            .remedy("convert them to a standard integer or floating-point type"));
-        };
-        let scale = match scale(&raw, inner) {
-            Ok(scale) => scale,
-            Err(reason) => return wrong("scl_inter", reason),
-        };
-        let offset = match offset(raw.vox_offset) {
-            Ok(offset) => offset,
-            Err(reason) => return wrong("vox_offset", reason),
-        };
-
-        let axes = axes(&raw, inner, &beyond);
-        let channels = axes
-            .iter()
-            .try_fold(1_usize, |n, a| n.checked_mul(a.length));
-        let layout = channels.map(|channels| Layout {
-            number,
-            big_endian: raw.endianness == Endianness::Big,
-            interleaved: inner.map_or(1, Inner::length),
-            channels,
-            size,
-            scale,
-        });
-        let extent = layout.and_then(|l| Some((l.values()?, l.bytes()?.checked_add(offset)?, l)));
-        let Some((values, end, layout)) = extent else {
-            return wrong(
-                "dim",
-                "the product of the dimensions is beyond counting".to_owned(),
+        if CIFTI.contains(&fields.intent_code) {
+            let reason = format!(
+                "the file is CIFTI (intent {}): its values are on no grid of voxels",
+                fields.intent_code
             );
+            return Err(Error::unsupported(path, reason)
+                .remedy("extract the volume first, e.g. with wb_command -cifti-separate"));
+        }
+        let Some(stored) = stored(fields.datatype) else {
+            let name = datatype(fields.datatype);
+            let reason = format!(
+                "voxels of the type {} ({name}) cannot be read",
+                fields.datatype
+            );
+            return Err(Error::unsupported(path, reason)
+                .field("NIfTI header, datatype")
+                .remedy("convert them to a standard integer or floating-point type"));
         };
-        if !options.no_limits && values > source.len().saturating_mul(VOXELS_PER_BYTE) {
-            let remedy = if source.is_gzip() {
-                "if the file is right, allow it with --no-limits"
-            } else {
-                COPY_AGAIN
-            };
-            return Err(Error::limit(
-                path,
-                format!(
-                    "the header declares {values} voxels, more than {VOXELS_PER_BYTE} for each of the file's {} bytes",
-                    source.len()
-                ),
-            )
-            .remedy(remedy));
-        }
-        source.check_holds(end)?;
+        let scale = scale(fields, stored.inner)
+            .map_err(|reason| wrong(path, fields, "scl_inter", reason))?;
+        let body = Body::find(source, fields, stored, scale, options)?;
 
-        let placed = affine::world_from_index(&raw, size, path)?;
+        let placed = affine::world_from_index(fields, body.size, path)?;
         let geometry =
-            Geometry::new(size, placed.world_from_index).map_err(|e| Error::core(path, e))?;
-        let mut header = Header::new(geometry, layout.usual_type());
-        header.channels = named(axes, inner);
-        header.facts = facts(&raw, &placed);
-        Ok(Self {
-            header,
-            layout,
-            offset,
-            end,
-            warning: placed.warning,
-        })
-    }
-}
-
-/// The three spatial dimensions, and those beyond them.
-///
-/// An unset (0) dimension after the first counts as 1, as in the reference library.
-fn dimensions(raw: &NiftiHeader) -> Result<([usize; 3], Vec<usize>), (String, String)> {
-    let [count, dim @ ..] = raw.dim.map(|d| d as i16);
-    if !(1..=7).contains(&count) {
-        // The parser took the byte order from this very field; the length of the header knows.
-        let swapped = raw.sizeof_hdr.swap_bytes() == HEADER as i32;
-        let count = if swapped { count.swap_bytes() } else { count };
-        return Err((
-            "dim[0]".to_owned(),
-            format!("{count} dimensions, where 1 to 7 are possible"),
-        ));
-    }
-    let mut all = [1_usize; 7];
-    for (i, (out, &d)) in all.iter_mut().zip(&dim[..count as usize]).enumerate() {
-        match usize::try_from(d) {
-            Ok(0) if i > 0 => {}
-            Ok(d) if d > 0 => *out = d,
-            _ => {
-                return Err((
-                    format!("dim[{}]", i + 1),
-                    format!("{d} voxels along an axis"),
-                ));
-            }
+            Geometry::new(body.size, placed.world_from_index).map_err(|e| Error::core(path, e))?;
+        let mut header = Header::new(geometry, body.usual_type());
+        header.channels = named(axes(fields, stored.inner, &body.beyond), stored.inner);
+        header.facts = facts(fields, &placed);
+        let end = fields.single.then_some(body.offset);
+        let (extensions, warning) = extensions::read(source, fields, end)?;
+        if !extensions.is_empty() {
+            let extensions = Value::Array(extensions);
+            header
+                .facts
+                .insert("nifti.extensions".to_owned(), extensions);
         }
-    }
-    let [x, y, z, beyond @ ..] = all;
-    let beyond = beyond[..(count as usize).saturating_sub(3)].to_vec();
-    Ok(([x, y, z], beyond))
-}
-
-/// What the numbers of one voxel mean where there are several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Inner {
-    Complex,
-    Rgb,
-    Rgba,
-}
-
-impl Inner {
-    const fn length(self) -> usize {
-        self.names().len()
-    }
-
-    const fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::Complex => &["real", "imag"],
-            Self::Rgb => &["red", "green", "blue"],
-            Self::Rgba => &["red", "green", "blue", "alpha"],
+        if let Some(warning) = warning {
+            let warning = Value::String(warning);
+            header
+                .facts
+                .insert("nifti.header_warning".to_owned(), warning);
         }
+        Ok(Self { header, body })
     }
 }
 
-fn number(datatype: i16) -> Option<(Number, Option<Inner>)> {
-    Some(match datatype {
+/// What a datatype of NIfTI stands for.
+pub(in crate::formats) fn stored(datatype: i64) -> Option<Stored> {
+    let (number, inner) = match datatype {
         2 => (Number::U8, None),
         4 => (Number::I16, None),
         8 => (Number::I32, None),
@@ -230,23 +90,24 @@ fn number(datatype: i16) -> Option<(Number, Option<Inner>)> {
         1792 => (Number::F64, Some(Inner::Complex)),
         2304 => (Number::U8, Some(Inner::Rgba)),
         _ => return None,
-    })
+    };
+    Some(Stored { number, inner })
 }
 
-fn datatype(code: i16) -> &'static str {
+/// The name of a datatype that cannot be read.
+pub(in crate::formats) fn datatype(code: i64) -> &'static str {
     match code {
         0 => "unknown",
         1 => "single bits",
         1536 => "128-bit floating point",
         2048 => "256-bit complex",
-        _ => "no NIfTI type",
+        _ => "no type of this format",
     }
 }
 
 /// The scale, where there is one to apply; colours have none.
-fn scale(raw: &NiftiHeader, inner: Option<Inner>) -> Result<Option<Scale>, String> {
-    let slope = f64::from(raw.scl_slope);
-    let intercept = f64::from(raw.scl_inter);
+fn scale(fields: &Fields, inner: Option<Inner>) -> Result<Option<Scale>, String> {
+    let (slope, intercept) = (fields.scl_slope, fields.scl_inter);
     if !slope.is_finite() || slope == 0.0 || matches!(inner, Some(Inner::Rgb | Inner::Rgba)) {
         return Ok(None);
     }
@@ -258,21 +119,12 @@ fn scale(raw: &NiftiHeader, inner: Option<Inner>) -> Result<Option<Scale>, Strin
     Ok((slope != 1.0 || intercept != 0.0).then_some(Scale { slope, intercept }))
 }
 
-/// Where the voxels start; an unset offset (0) means right after the header.
-fn offset(vox_offset: f32) -> Result<u64, String> {
-    if vox_offset == 0.0 {
-        return Ok(SINGLE);
-    }
-    if !(vox_offset >= SINGLE as f32 && vox_offset.fract() == 0.0 && vox_offset <= 2_f32.powi(62)) {
-        return Err(format!(
-            "the voxels start at byte {vox_offset}, within the header's {SINGLE} or nowhere"
-        ));
-    }
-    Ok(vox_offset as u64)
-}
-
 /// The channel axes, fastest first: what is inside a voxel, then dimensions 4 to 7.
-fn axes(raw: &NiftiHeader, inner: Option<Inner>, beyond: &[usize]) -> Vec<ChannelAxis> {
+pub(in crate::formats) fn axes(
+    fields: &Fields,
+    inner: Option<Inner>,
+    beyond: &[usize],
+) -> Vec<ChannelAxis> {
     let inside = inner.map(|inner| ChannelAxis {
         kind: if inner == Inner::Complex {
             AxisKind::Complex
@@ -282,34 +134,49 @@ fn axes(raw: &NiftiHeader, inner: Option<Inner>, beyond: &[usize]) -> Vec<Channe
         length: inner.length(),
         step: None,
     });
-    let step = seconds(raw.xyzt_units)
-        .map(|unit| f64::from(raw.pixdim[4].abs()) * unit)
-        .filter(|s| s.is_finite() && *s > 0.0);
-    let unset = raw.xyzt_units & 0o70 == 0;
+    let unit = seconds(fields.xyzt_units);
+    let step = |dimension: usize, unit: f64| {
+        Some(fields.pixdim[dimension].abs() * unit).filter(|s| s.is_finite() && *s > 0.0)
+    };
+    // Dimension 4 in hertz, ppm or rad/s is a spectrum, not time.
+    let along = [
+        unit.map_or_else(|| step(4, 1.0), |unit| step(4, unit)),
+        counted(step(5, 1.0)),
+        counted(step(6, 1.0)),
+        counted(step(7, 1.0)),
+    ];
+    let unset = fields.xyzt_units & TIME == 0;
     let after = beyond
         .iter()
+        .zip(along)
         .enumerate()
-        .filter_map(|(i, &length)| match i {
+        .filter_map(|(i, (&length, step))| match i {
             // A single point in time before further dimensions only keeps them in their place.
             0 if length == 1 && beyond.len() > 1 && (unset || step.is_none()) => None,
-            0 if seconds(raw.xyzt_units).is_some() => Some(ChannelAxis {
-                kind: AxisKind::Time,
+            _ => Some(ChannelAxis {
+                kind: if i == 0 && unit.is_some() {
+                    AxisKind::Time
+                } else {
+                    AxisKind::Component
+                },
                 length,
                 step,
-            }),
-            // Dimension 4 in hertz, ppm or rad/s is a spectrum, not time.
-            _ => Some(ChannelAxis {
-                kind: AxisKind::Component,
-                length,
-                step: None,
             }),
         });
     inside.into_iter().chain(after).collect()
 }
 
+/// Programs fill unused fields with 1: beyond time, a step of 1 says nothing.
+fn counted(step: Option<f64>) -> Option<f64> {
+    step.filter(|&step| step != 1.0)
+}
+
+/// The bits of `xyzt_units` that give the unit of dimension 4.
+pub(super) const TIME: i64 = 0o70;
+
 /// The unit of dimension 4 in seconds; `None` where it is not a time. Unset means seconds.
-fn seconds(xyzt_units: u8) -> Option<f64> {
-    match xyzt_units & 0o70 {
+pub(super) fn seconds(xyzt_units: i64) -> Option<f64> {
+    match xyzt_units & TIME {
         0o00 | 0o10 => Some(1.0),
         0o20 => Some(1e-3),
         0o30 => Some(1e-6),
@@ -317,7 +184,8 @@ fn seconds(xyzt_units: u8) -> Option<f64> {
     }
 }
 
-fn named(axes: Vec<ChannelAxis>, inner: Option<Inner>) -> Channels {
+/// The channels along these axes, with the names of what is inside a voxel.
+pub(in crate::formats) fn named(axes: Vec<ChannelAxis>, inner: Option<Inner>) -> Channels {
     let numbered = Channels::numbered(axes);
     let names = match (inner, numbered.len()) {
         (None, 1) => vec![String::new()],
@@ -344,41 +212,41 @@ fn named(axes: Vec<ChannelAxis>, inner: Option<Inner>) -> Channels {
 ///
 /// Free texts (descrip, aux_file, db_name, intent_name) stay out, because people write names
 /// there. The display window (cal_min, cal_max) is kept where it is one.
-fn facts(raw: &NiftiHeader, placed: &affine::Placed) -> Map<String, Value> {
+fn facts(fields: &Fields, placed: &affine::Placed) -> Map<String, Value> {
     let mut facts = Map::new();
     let mut keep = |key: &str, value: Value| facts.insert(format!("nifti.{key}"), value);
+    if fields.version == Version::Two {
+        keep("version", json!(2));
+    }
     keep("affine", json!(placed.origin));
     if let Some(warning) = &placed.warning {
         keep("affine_warning", json!(warning));
     }
-    keep("datatype", json!(raw.datatype));
-    keep("qform_code", json!(raw.qform_code));
-    keep("sform_code", json!(raw.sform_code));
-    keep("xyzt_units", json!(raw.xyzt_units));
+    keep("datatype", json!(fields.datatype));
+    keep("qform_code", json!(fields.qform_code));
+    keep("sform_code", json!(fields.sform_code));
+    keep("xyzt_units", json!(fields.xyzt_units));
     for (key, code) in [
-        ("intent_code", raw.intent_code),
-        ("slice_code", i16::from(raw.slice_code)),
-        ("dim_info", i16::from(raw.dim_info)),
+        ("intent_code", fields.intent_code),
+        ("slice_code", fields.slice_code),
+        ("dim_info", fields.dim_info),
     ] {
         if code != 0 {
             keep(key, json!(code));
         }
     }
-    if raw.intent_code != 0 {
-        keep(
-            "intent_p",
-            json!([raw.intent_p1, raw.intent_p2, raw.intent_p3]),
-        );
+    if fields.intent_code != 0 {
+        keep("intent_p", json!(fields.intent_p));
     }
-    if raw.cal_max.is_finite() && raw.cal_min.is_finite() && raw.cal_max > raw.cal_min {
-        keep("cal_min", json!(raw.cal_min));
-        keep("cal_max", json!(raw.cal_max));
+    if fields.cal_max.is_finite() && fields.cal_min.is_finite() && fields.cal_max > fields.cal_min {
+        keep("cal_min", json!(fields.cal_min));
+        keep("cal_max", json!(fields.cal_max));
     }
-    if raw.slice_duration.is_finite() && raw.slice_duration > 0.0 {
-        keep("slice_duration", json!(raw.slice_duration));
+    if fields.slice_duration.is_finite() && fields.slice_duration > 0.0 {
+        keep("slice_duration", json!(fields.slice_duration));
     }
-    if raw.toffset.is_finite() && raw.toffset != 0.0 {
-        keep("toffset", json!(raw.toffset));
+    if fields.toffset.is_finite() && fields.toffset != 0.0 {
+        keep("toffset", json!(fields.toffset));
     }
     facts
 }

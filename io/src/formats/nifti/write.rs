@@ -1,30 +1,35 @@
-//! A volume as a NIfTI-1 file: little-endian, types kept, slope 1.
+//! A volume as a NIfTI file: little-endian, types kept, slope 1. NIfTI-1 where it can say it,
+//! NIfTI-2 where an axis is too long or a place too far for it.
 
 use std::path::Path;
 
 use rayon::prelude::*;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use voxprep_core::buf::Buf;
-use voxprep_core::volume::{AxisKind, ChannelAxis, Volume};
+use voxprep_core::volume::{AxisKind, ChannelAxis, Unit, Volume};
 use voxprep_core::voxels::{ElementType, Voxel, Voxels};
 use voxprep_core::with_type;
 
-use super::affine;
-use super::header::{HEADER, SINGLE};
+use super::fields::{Fields, Version};
+use super::header::{TIME, seconds};
+use super::{affine, extensions};
 use crate::error::{Error, Result};
 
 #[cfg(target_endian = "big")]
 compile_error!("voxels are written as they are in memory, which must be little-endian");
 
-/// The longest axis that the header's 16-bit integers state.
+/// The longest axis that the 16-bit integers of NIfTI-1 state.
 const MOST: usize = 32_767;
-const INTENT_VECTOR: i16 = 1007;
+const INTENT_VECTOR: i64 = 1007;
 /// Intents that say what several numbers per voxel are.
 const INTENTS_OF_TUPLES: std::ops::RangeInclusive<i64> = 1004..=1011;
+/// Millimetres and seconds, in `xyzt_units`.
+const MM: i64 = 2;
+const SECONDS: i64 = 8;
 
 /// A volume laid out as the file will be.
 pub(super) struct File<'a> {
-    start: [u8; SINGLE as usize],
+    start: Vec<u8>,
     voxels: Stored<'a>,
 }
 
@@ -39,24 +44,33 @@ enum Stored<'a> {
 struct Order {
     /// The channel axis whose numbers are side by side, and its datatype.
     inner: Option<(usize, i16)>,
-    /// The lengths of dimensions 4 and up.
+    /// The lengths of dimensions 4 and up, and the steps along them.
     beyond: Vec<usize>,
-    /// Whether dimension 4 is time, and its step, s.
-    timed: bool,
-    step: Option<f64>,
+    steps: Vec<Option<f64>>,
+    /// What dimension 4 is.
+    fourth: Fourth,
     /// The first channel of each group; where nothing is side by side, each channel.
     channels: Vec<usize>,
     /// How far apart in channels the numbers of one voxel are.
     stride: usize,
 }
 
+/// What dimension 4 is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fourth {
+    Time,
+    /// In the hertz, ppm or rad/s that the file said when it was read.
+    Spectrum,
+    Unused,
+}
+
 impl<'a> File<'a> {
-    /// Lays a volume out.
+    /// Lays a volume out; `single` where header and voxels will be one file.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where it has an axis of more than 32,767 voxels or more than seven
-    /// axes, [`Error::Limit`] where there is no memory.
-    pub(super) fn new(path: &Path, volume: &'a Volume) -> Result<Self> {
+    /// [`Error::Unsupported`] where it has more than seven axes, [`Error::Limit`] where there is
+    /// no memory.
+    pub(super) fn new(path: &Path, volume: &'a Volume, single: bool) -> Result<Self> {
         let order = Order::of(path, volume)?;
         let voxels = volume.voxels();
         let stored = match order.inner {
@@ -83,19 +97,22 @@ impl<'a> File<'a> {
             }
         };
         Ok(Self {
-            start: header(volume, &order),
+            start: start(volume, &order, single),
             voxels: stored,
         })
     }
 
-    /// The file, in pieces.
-    pub(super) fn pieces(&self) -> Vec<&[u8]> {
-        let mut pieces = vec![&self.start[..]];
+    /// The header and its extensions.
+    pub(super) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
+    /// The voxels, in pieces.
+    pub(super) fn voxels(&self) -> Vec<&[u8]> {
         match &self.voxels {
-            Stored::Channels(channels) => pieces.extend(channels),
-            Stored::Interleaved(voxels) => pieces.push(voxels.bytes()),
+            Stored::Channels(channels) => channels.clone(),
+            Stored::Interleaved(voxels) => vec![voxels.bytes()],
         }
-        pieces
     }
 }
 
@@ -126,20 +143,24 @@ impl Order {
             .and_then(|(axis, stride)| Some((axis.length, inner(&axis, ty)?, stride)));
         // Dimension 4 is time, whichever place it has among the channels; the others keep theirs.
         strided.sort_by_key(|(axis, _)| axis.kind != AxisKind::Time);
-        let timed = strided
-            .first()
-            .is_some_and(|(axis, _)| axis.kind == AxisKind::Time);
-        let step = strided
-            .first()
-            .and_then(|(axis, _)| axis.step)
-            .filter(|_| timed);
-        let mut beyond = Vec::new();
-        if !timed && !strided.is_empty() {
+        let units = volume.header().facts.get("nifti.xyzt_units");
+        let units = units.and_then(Value::as_i64).unwrap_or(0);
+        let fourth = match strided.first() {
+            Some((axis, _)) if axis.kind == AxisKind::Time => Fourth::Time,
+            Some((axis, _)) if axis.kind == AxisKind::Component && seconds(units).is_none() => {
+                Fourth::Spectrum
+            }
+            _ => Fourth::Unused,
+        };
+        let (mut beyond, mut steps) = (Vec::new(), Vec::new());
+        if fourth == Fourth::Unused && !strided.is_empty() {
             beyond.push(1);
+            steps.push(None);
         }
         let mut channels = vec![0];
         for (axis, stride) in &strided {
             beyond.push(axis.length);
+            steps.push(axis.step);
             channels = (0..axis.length)
                 .flat_map(|i| channels.iter().map(move |c| c + i * stride))
                 .collect();
@@ -151,23 +172,11 @@ impl Order {
             )
             .remedy("write fewer channels, or each to its own file"));
         }
-        for (i, &n) in volume.voxels().size().iter().chain(&beyond).enumerate() {
-            if n > MOST {
-                let axis = ["x", "y", "z", "time", "channel"]
-                    .get(i)
-                    .unwrap_or(&"channel");
-                return Err(Error::unsupported(
-                    path,
-                    format!("the {axis} axis has {n} positions, NIfTI-1 holds {MOST}"),
-                )
-                .remedy("crop or resample the volume"));
-            }
-        }
         Ok(Self {
             inner: inner.map(|(length, datatype, _)| (length, datatype)),
             beyond,
-            timed,
-            step,
+            steps,
+            fourth,
             channels,
             stride: inner.map_or(1, |(_, _, stride)| stride),
         })
@@ -212,21 +221,37 @@ fn one<O: Voxel>(voxels: &Voxels, buf: Buf<O>) -> voxprep_core::error::Result<Vo
     Voxels::new(voxels.channels(), voxels.size(), buf)
 }
 
-/// The 348 bytes of the header, and four that say: no extensions.
-fn header(volume: &Volume, order: &Order) -> [u8; SINGLE as usize] {
-    let geometry = affine::stored(volume.geometry());
+/// All that comes before the voxels: the header, and four bytes that say whether extensions follow.
+fn start(volume: &Volume, order: &Order, single: bool) -> Vec<u8> {
     let facts = &volume.header().facts;
-    let (datatype, bits) = match (order.inner, volume.voxels().element_type()) {
-        (Some((length, code)), _) => (
-            code,
-            if code == 1792 {
-                128
-            } else if code == 32 {
-                64
-            } else {
-                8 * length as i16
-            },
-        ),
+    let extensions = extensions::bytes(facts);
+    let mut fields = fields(volume, order, single);
+    if single {
+        fields.vox_offset = (fields.len() + extensions.len()) as f64;
+    }
+    let mut start = fields.bytes();
+    start.extend(extensions);
+    start
+}
+
+fn fields(volume: &Volume, order: &Order, single: bool) -> Fields {
+    let header = volume.header();
+    let facts = &header.facts;
+    let code = |key: &str| facts.get(key).and_then(Value::as_i64).unwrap_or(0);
+    let sizes = volume.voxels().size();
+    let lengths = || sizes.iter().chain(&order.beyond);
+    let geometry = affine::stored(volume.geometry());
+    let version = if lengths().any(|&n| n > MOST) || !geometry.suits_f32() {
+        Version::Two
+    } else {
+        Version::One
+    };
+    let mut fields = Fields::empty(version, single);
+
+    (fields.datatype, fields.bitpix) = match (order.inner, volume.voxels().element_type()) {
+        (Some((_, 32)), _) => (32, 64),
+        (Some((_, 1792)), _) => (1792, 128),
+        (Some((length, code)), _) => (i64::from(code), 8 * length as i64),
         (None, ElementType::U8) => (2, 8),
         (None, ElementType::I16) => (4, 16),
         (None, ElementType::U16) => (512, 16),
@@ -234,72 +259,101 @@ fn header(volume: &Volume, order: &Order) -> [u8; SINGLE as usize] {
         (None, ElementType::F32) => (16, 32),
         (None, ElementType::F64) => (64, 64),
     };
-
-    let mut out = Fields([0; SINGLE as usize]);
-    out.put(0, &(HEADER as i32).to_le_bytes());
-    out.put(38, b"r");
-    let sizes = volume.voxels().size();
-    let dims = sizes.iter().chain(&order.beyond).map(|&n| n as i16);
-    out.i16s(
-        40,
-        [3 + order.beyond.len() as i16]
-            .into_iter()
-            .chain(dims)
-            .chain([1; 4])
-            .take(8),
-    );
-
-    // A tuple of numbers per voxel is announced, as what the file said it is, else as a vector.
-    if order.beyond.get(1).is_some_and(|&n| n > 1) {
-        let known = facts.get("nifti.intent_code").and_then(Value::as_i64);
-        let known = known.filter(|code| INTENTS_OF_TUPLES.contains(code));
-        out.i16s(68, [known.map_or(INTENT_VECTOR, |code| code as i16)]);
-        if let (Some(_), Some(Value::Array(p))) = (known, facts.get("nifti.intent_p")) {
-            out.f32s(
-                56,
-                p.iter().take(3).map(|v| v.as_f64().unwrap_or(0.0) as f32),
-            );
-        }
+    fields.dim = [1; 8];
+    fields.dim[0] = 3 + order.beyond.len() as i64;
+    for (dim, &n) in fields.dim[1..].iter_mut().zip(lengths()) {
+        *dim = n as i64;
     }
-    out.i16s(70, [datatype, bits]);
-    let step = if order.timed {
-        order.step.unwrap_or(0.0) as f32
-    } else {
-        1.0
+    fields.scl_slope = 1.0;
+
+    let came_in = code("nifti.xyzt_units");
+    let per_second = match order.fourth {
+        Fourth::Time => {
+            let known = facts.contains_key("nifti.xyzt_units");
+            let unit = seconds(came_in).filter(|_| known);
+            fields.xyzt_units = MM | unit.map_or(SECONDS, |_| came_in & TIME);
+            let toffset = facts.get("nifti.toffset").and_then(Value::as_f64);
+            fields.toffset = toffset.filter(|_| unit.is_some()).unwrap_or(0.0);
+            1.0 / unit.unwrap_or(1.0)
+        }
+        Fourth::Spectrum => {
+            fields.xyzt_units = MM | came_in & TIME;
+            1.0
+        }
+        Fourth::Unused => {
+            fields.xyzt_units = MM;
+            1.0
+        }
     };
     let [x, y, z] = geometry.spacing;
-    out.f32s(76, [geometry.qfac, x, y, z, step, 1.0, 1.0, 1.0]);
-    // vox_offset, scl_slope, scl_inter
-    out.f32s(108, [SINGLE as f32, 1.0, 0.0]);
-    // Millimetres, and seconds where there is time.
-    out.put(123, &[if order.timed { 2 | 8 } else { 2 }]);
-    // qform_code and sform_code: scanner coordinates. A quaternion without its shear would put
-    // voxels elsewhere in programs that prefer it (ITK does); without a code they refuse the file.
-    out.i16s(252, [i16::from(geometry.quaternion_holds), 1]);
-    out.f32s(256, geometry.quaternion);
-    out.f32s(268, geometry.srow.map(|row| row[3]));
-    out.f32s(280, geometry.srow.into_iter().flatten());
-    out.put(344, b"n+1\0");
-    out.0
+    fields.pixdim = [geometry.qfac, x, y, z, 1.0, 1.0, 1.0, 1.0];
+    for (i, (pixdim, step)) in fields.pixdim[4..].iter_mut().zip(&order.steps).enumerate() {
+        // No step of time is 0; elsewhere 1 fills what is not used.
+        let unknown = if i == 0 && order.fourth != Fourth::Unused {
+            0.0
+        } else {
+            1.0
+        };
+        let unit = if i == 0 { per_second } else { 1.0 };
+        *pixdim = step.map_or(unknown, |step| step * unit);
+    }
+
+    let form = form(facts);
+    // A quaternion without its shear would put voxels elsewhere in programs that prefer it (ITK
+    // does); without a code they refuse the file.
+    fields.qform_code = if geometry.quaternion_holds { form } else { 0 };
+    fields.sform_code = form;
+    fields.quaternion = geometry.quaternion;
+    fields.qoffset = geometry.srow.map(|row| row[3]);
+    fields.srow = geometry.srow;
+    (fields.intent_code, fields.intent_p) = intent(volume, order);
+    fields
 }
 
-/// The bytes of a header, filled in by offset.
-struct Fields([u8; SINGLE as usize]);
+/// What the coordinates are relative to: what the file said when it was read, else the scanner.
+fn form(facts: &Map<String, Value>) -> i64 {
+    const SCANNER: i64 = 1;
+    const ALIGNED: i64 = 2;
+    let code = |key: &str| {
+        let code = facts.get(key).and_then(Value::as_i64);
+        code.filter(|code| (1..=i64::from(i16::MAX)).contains(code))
+    };
+    let known = match facts.get("nifti.affine").and_then(Value::as_str) {
+        Some("sform") => code("nifti.sform_code"),
+        Some("qform") => code("nifti.qform_code"),
+        // Where the voxels are was an assumption.
+        Some(_) => Some(ALIGNED),
+        None if facts.contains_key("analyze.orient") => Some(ALIGNED),
+        None => None,
+    };
+    known.unwrap_or(SCANNER)
+}
 
-impl Fields {
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        self.0[at..at + bytes.len()].copy_from_slice(bytes);
-    }
-
-    fn i16s(&mut self, at: usize, values: impl IntoIterator<Item = i16>) {
-        for (i, v) in values.into_iter().enumerate() {
-            self.put(at + 2 * i, &v.to_le_bytes());
-        }
-    }
-
-    fn f32s(&mut self, at: usize, values: impl IntoIterator<Item = f32>) {
-        for (i, v) in values.into_iter().enumerate() {
-            self.put(at + 4 * i, &v.to_le_bytes());
-        }
-    }
+/// What the values are, as far as it still holds: what the file said when it was read, and that
+/// there are several numbers per voxel.
+fn intent(volume: &Volume, order: &Order) -> (i64, [f64; 3]) {
+    let header = volume.header();
+    let facts = &header.facts;
+    let tuples = order.beyond.get(1).is_some_and(|&n| n > 1);
+    let several = volume.voxels().channels() > 1;
+    let known = facts.get("nifti.intent_code").and_then(Value::as_i64);
+    let known = known.filter(|code| {
+        let fits = if INTENTS_OF_TUPLES.contains(code) {
+            several
+        } else {
+            !tuples && header.unit != Unit::Normalised
+        };
+        fits && i16::try_from(*code).is_ok()
+    });
+    let Some(code) = known else {
+        // A file that said nothing of such axes still says nothing.
+        let new = |axis: &ChannelAxis| !matches!(axis.kind, AxisKind::Time | AxisKind::Component);
+        let from_elsewhere =
+            !facts.contains_key("nifti.datatype") || header.channels.axes.iter().any(new);
+        let announced = tuples && from_elsewhere;
+        return (if announced { INTENT_VECTOR } else { 0 }, [0.0; 3]);
+    };
+    let stated = facts.get("nifti.intent_p").and_then(Value::as_array);
+    let parameter = |i: usize| stated.and_then(|p| p.get(i)?.as_f64()).unwrap_or(0.0);
+    (code, [0, 1, 2].map(parameter))
 }
