@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::Array3;
+use voxprep_kernels::clahe::{Blocks, Clahe, Extent, Scale, Tiles, clahe, clahe_blocks};
 use voxprep_kernels::resample::{Boundary, Order, Sampling, resample_into};
 use voxprep_kernels::stats::{Select, percentiles, summary};
 use voxprep_kernels::{Affine, Element, gaussian};
@@ -71,6 +72,39 @@ fn smooth(c: &mut Criterion) {
     }
 }
 
+/// A radiograph, slices of a CT, and a volume.
+fn equalise<T: Element>(c: &mut Criterion, name: &str) {
+    let mut options = Clahe {
+        tiles: Tiles::Count([8, 8, 8]),
+        clip_limit: 2.0,
+        scale: Scale::Type,
+        extent: Extent::Slices,
+    };
+    for shape in [(1, 2500, 2048), (300, 512, 512)] {
+        let source = voxels::<T>(shape).mapv(|v| T::from_f64(v.to_f64().abs().min(4095.0)));
+        let mut out = source.clone();
+        c.bench_function(&format!("clahe {shape:?} {name}"), |b| {
+            b.iter(|| clahe(source.view(), &options, out.view_mut()));
+        });
+    }
+    let source = voxels::<T>((150, 256, 256));
+    let mut out = source.clone();
+    options.extent = Extent::Volume;
+    c.bench_function(&format!("clahe in boxes {name}"), |b| {
+        b.iter(|| clahe(source.view(), &options, out.view_mut()));
+    });
+    let blocks = Blocks {
+        size: None,
+        clip_limit: 0.01,
+        bins: 256,
+        extent: Extent::Volume,
+    };
+    let mut grey = ndarray::Array3::zeros(source.dim());
+    c.bench_function(&format!("clahe by blocks {name}"), |b| {
+        b.iter(|| clahe_blocks(source.view(), &blocks, grey.view_mut()));
+    });
+}
+
 fn all(c: &mut Criterion) {
     respace::<i16>(c, "i16");
     respace::<f32>(c, "f32");
@@ -79,6 +113,8 @@ fn all(c: &mut Criterion) {
     statistics::<i16>(c, "i16");
     statistics::<f32>(c, "f32");
     smooth(c);
+    equalise::<u8>(c, "u8");
+    equalise::<u16>(c, "u16");
 }
 
 criterion_group! {

@@ -5,6 +5,7 @@
 //! Every function gives the same bits for every number of threads and every [`simd::Level`].
 
 pub mod affine;
+pub mod clahe;
 mod element;
 mod error;
 pub mod functions;

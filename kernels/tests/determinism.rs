@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a failure is the test's answer")]
 
 use ndarray::Array3;
+use voxprep_kernels::clahe::{
+    Blocks, Clahe, Extent, Rules, Scale, Tiles, choose, clahe, clahe_blocks, effect,
+};
 use voxprep_kernels::resample::{
     Boundary, Continuation, Order, Sampling, resample_into, spline_coefficients,
 };
@@ -70,6 +73,7 @@ fn everything<T: Element>() -> Vec<u64> {
     let mut smooth = Array3::from_elem(source.dim(), T::default());
     gaussian(source.view(), [0.7, 3.0, 20.0], 4.0, smooth.view_mut()).unwrap();
     bits.extend(smooth.iter().map(|v| v.to_f64().to_bits()));
+    bits.extend(equalised(&source));
     let mask = source.mapv(|v| u8::from(v.to_f64() > 1.0));
     for select in [
         Select::All,
@@ -87,6 +91,47 @@ fn everything<T: Element>() -> Vec<u64> {
         let histogram = Histogram::of(source.view(), &select);
         bits.extend(histogram.map(|h| h.count()));
     }
+    bits
+}
+
+/// Everything that CLAHE gives, as bits.
+fn equalised<T: Element>(source: &Array3<T>) -> Vec<u64> {
+    let mut bits = Vec::new();
+    let mut out = source.clone();
+    let range = Scale::Range {
+        low: -10.0,
+        high: 200.0,
+        bins: 777,
+    };
+    for extent in [Extent::Slices, Extent::Volume] {
+        for scale in [range, Scale::Type] {
+            for tiles in [Tiles::Count([8, 5, 3]), Tiles::Size([16, 16, 9])] {
+                let options = Clahe {
+                    tiles,
+                    clip_limit: 2.0,
+                    scale,
+                    extent,
+                };
+                let done = clahe(source.view(), &options, out.view_mut());
+                assert_eq!(done.is_ok(), scale == range || T::LEVELS > 0);
+                bits.extend(out.iter().map(|v| v.to_f64().to_bits()));
+            }
+        }
+        let blocks = Blocks {
+            size: None,
+            clip_limit: 0.01,
+            bins: 256,
+            extent,
+        };
+        let mut grey = Array3::zeros(source.dim());
+        let done = clahe_blocks(source.view(), &blocks, grey.view_mut());
+        bits.extend(grey.iter().map(|v| u64::from(v.to_bits())));
+        bits.push(done.map_or(0, |outcome| outcome.constant as u64));
+    }
+    let choice = choose(source.view(), -20.0, 250.0, Rules::Extended).unwrap();
+    bits.extend([choice.mean, choice.skewness, choice.kurtosis].map(f64::to_bits));
+    let effect = effect(source.view(), out.view(), -20.0, 250.0).unwrap();
+    bits.extend([effect.ssim, effect.edges, effect.information].map(|v| v.map_or(0, f64::to_bits)));
     bits
 }
 
