@@ -6,6 +6,7 @@
 
 pub mod affine;
 pub mod clahe;
+pub mod density;
 mod element;
 mod error;
 pub mod functions;

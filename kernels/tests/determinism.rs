@@ -10,7 +10,8 @@ use voxprep_kernels::resample::{
     Boundary, Continuation, Order, Sampling, resample_into, spline_coefficients,
 };
 use voxprep_kernels::simd::{Level, with_level};
-use voxprep_kernels::stats::{Histogram, Select, min_max, percentiles, summary};
+use voxprep_kernels::density::{Density, density_at, scott};
+use voxprep_kernels::stats::{Distribution, Histogram, Select, min_max, percentiles, summary};
 use voxprep_kernels::{Affine, Element, gaussian};
 
 fn voxels<T: Element>() -> Array3<T> {
@@ -90,7 +91,26 @@ fn everything<T: Element>() -> Vec<u64> {
         bits.extend([low.to_bits(), high.to_bits()]);
         let histogram = Histogram::of(source.view(), &select);
         bits.extend(histogram.map(|h| h.count()));
+        let distribution = Distribution::new(source.view(), &select).unwrap();
+        bits.extend(distributed(&distribution));
     }
+    bits
+}
+
+/// Every answer of a distribution, and its density.
+fn distributed<T: Element>(distribution: &Distribution<'_, T>) -> Vec<u64> {
+    let p = distribution.percentiles(&[0.3, 41.0, 96.0]).unwrap();
+    let (below, largest) = distribution.below(p[1]);
+    let between = distribution.between(p[0], p[2]);
+    let points = distribution.points();
+    let width = scott(&points).unwrap();
+    let density = Density::new(&points, width, 500).unwrap();
+    let mut bits = vec![distribution.count(), below, between.count];
+    let numbers = [largest.unwrap(), between.mean, between.variance, width];
+    bits.extend(numbers.map(f64::to_bits));
+    bits.extend(points.iter().flatten().map(|v| v.to_bits()));
+    bits.extend(density.values.iter().map(|v| v.to_bits()));
+    bits.extend(density_at(&points, width, &p).iter().map(|v| v.to_bits()));
     bits
 }
 

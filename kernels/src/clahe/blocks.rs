@@ -178,7 +178,7 @@ fn equalise<T: Element>(
                 *v = if width > 0.0 {
                     (*v - least) / width
                 } else {
-                    *v * 0.0
+                    v.clamp(0.0, 1.0)
                 }
             });
         });
