@@ -5,9 +5,10 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::Array3;
 use voxprep_kernels::clahe::{Blocks, Clahe, Extent, Scale, Tiles, clahe, clahe_blocks};
+use voxprep_kernels::density::{Density, scott};
 use voxprep_kernels::resample::{Boundary, Order, Sampling, resample_into};
-use voxprep_kernels::stats::{Select, percentiles, summary};
-use voxprep_kernels::{Affine, Element, gaussian};
+use voxprep_kernels::stats::{Distribution, Select, percentiles, summary};
+use voxprep_kernels::{Affine, Element, Error, gaussian};
 
 fn voxels<T: Element>(shape: (usize, usize, usize)) -> Array3<T> {
     Array3::from_shape_fn(shape, |(z, y, x)| {
@@ -105,6 +106,25 @@ fn equalise<T: Element>(c: &mut Criterion, name: &str) {
     });
 }
 
+/// What White Stripe asks of an MRI of 256 x 256 x 180 voxels.
+fn distribution<T: Element>(c: &mut Criterion, name: &str) {
+    let source = voxels::<T>((180, 256, 256));
+    let select = Select::Above(0.0);
+    c.bench_function(&format!("distribution {name}"), |b| {
+        b.iter(|| Distribution::new(black_box(source.view()), &select));
+    });
+    c.bench_function(&format!("peak and stripe {name}"), |b| {
+        b.iter(|| {
+            let distribution = Distribution::new(black_box(source.view()), &select)?;
+            let points = distribution.points();
+            let width = scott(&points).unwrap_or(1.0);
+            let density = Density::new(&points, width, 4096);
+            let ends = distribution.percentiles(&[60.0, 70.0])?;
+            Ok::<_, Error>((density, distribution.between(ends[0], ends[1])))
+        });
+    });
+}
+
 fn all(c: &mut Criterion) {
     respace::<i16>(c, "i16");
     respace::<f32>(c, "f32");
@@ -113,6 +133,8 @@ fn all(c: &mut Criterion) {
     statistics::<i16>(c, "i16");
     statistics::<f32>(c, "f32");
     smooth(c);
+    distribution::<i16>(c, "i16");
+    distribution::<f32>(c, "f32");
     equalise::<u8>(c, "u8");
     equalise::<u16>(c, "u16");
 }

@@ -6,11 +6,11 @@ use ndarray::Array3;
 use voxprep_kernels::clahe::{
     Blocks, Clahe, Extent, Rules, Scale, Tiles, choose, clahe, clahe_blocks, effect,
 };
+use voxprep_kernels::density::{Density, density_at, scott};
 use voxprep_kernels::resample::{
     Boundary, Continuation, Order, Sampling, resample_into, spline_coefficients,
 };
 use voxprep_kernels::simd::{Level, with_level};
-use voxprep_kernels::density::{Density, density_at, scott};
 use voxprep_kernels::stats::{Distribution, Histogram, Select, min_max, percentiles, summary};
 use voxprep_kernels::{Affine, Element, gaussian};
 
