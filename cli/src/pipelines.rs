@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg(all(feature = "ct", feature = "augment"))]
+    #[cfg(all(feature = "ct", feature = "mri", feature = "xray", feature = "augment"))]
     fn every_preset_is_a_pipeline_with_a_summary() {
         let registry = Registry::built_in().unwrap();
         assert!(!PRESETS.is_empty());

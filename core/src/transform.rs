@@ -434,7 +434,15 @@ impl<'a> Input<'a> {
         self.findings.borrow_mut().push(finding.about(self.name));
     }
 
-    fn select<R>(&self, over: &Over, use_it: impl FnOnce(&Select<'_>) -> Result<R>) -> Result<R> {
+    /// Hands on the voxels chosen by `over` as kernels take them.
+    ///
+    /// # Errors
+    /// As [`Input::summary`], and what `use_it` returns.
+    pub fn select<R>(
+        &self,
+        over: &Over,
+        use_it: impl for<'s> FnOnce(&'s Select<'s>) -> Result<R>,
+    ) -> Result<R> {
         match over {
             Over::All => use_it(&Select::All),
             Over::NonZero => use_it(&Select::NonZero),

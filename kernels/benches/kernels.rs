@@ -6,12 +6,14 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
+use voxprep_kernels::clahe::{Blocks, Clahe, Extent, Scale, Tiles, clahe, clahe_blocks};
+use voxprep_kernels::density::{Density, scott};
 use voxprep_kernels::resample::{
     BSpline, Boundary, Dense, DisplacedSampling, Displacement, Order, Outside, RowSink, Sampling,
     Slab, Stage, resample_displaced, resample_into, slabs,
 };
-use voxprep_kernels::stats::{Select, percentiles, summary};
-use voxprep_kernels::{Affine, Element, gaussian};
+use voxprep_kernels::stats::{Distribution, Select, percentiles, summary};
+use voxprep_kernels::{Affine, Element, Error, gaussian};
 
 fn voxels<T: Element>(shape: (usize, usize, usize)) -> Array3<T> {
     Array3::from_shape_fn(shape, |(z, y, x)| {
@@ -190,6 +192,58 @@ fn smooth(c: &mut Criterion) {
     }
 }
 
+/// A radiograph, slices of a CT, and a volume.
+fn equalise<T: Element>(c: &mut Criterion, name: &str) {
+    let mut options = Clahe {
+        tiles: Tiles::Count([8, 8, 8]),
+        clip_limit: 2.0,
+        scale: Scale::Type,
+        extent: Extent::Slices,
+    };
+    for shape in [(1, 2500, 2048), (300, 512, 512)] {
+        let source = voxels::<T>(shape).mapv(|v| T::from_f64(v.to_f64().abs().min(4095.0)));
+        let mut out = source.clone();
+        c.bench_function(&format!("clahe {shape:?} {name}"), |b| {
+            b.iter(|| clahe(source.view(), &options, out.view_mut()));
+        });
+    }
+    let source = voxels::<T>((150, 256, 256));
+    let mut out = source.clone();
+    options.extent = Extent::Volume;
+    c.bench_function(&format!("clahe in boxes {name}"), |b| {
+        b.iter(|| clahe(source.view(), &options, out.view_mut()));
+    });
+    let blocks = Blocks {
+        size: None,
+        clip_limit: 0.01,
+        bins: 256,
+        extent: Extent::Volume,
+    };
+    let mut grey = ndarray::Array3::zeros(source.dim());
+    c.bench_function(&format!("clahe by blocks {name}"), |b| {
+        b.iter(|| clahe_blocks(source.view(), &blocks, grey.view_mut()));
+    });
+}
+
+/// What White Stripe asks of an MRI of 256 x 256 x 180 voxels.
+fn distribution<T: Element>(c: &mut Criterion, name: &str) {
+    let source = voxels::<T>((180, 256, 256));
+    let select = Select::Above(0.0);
+    c.bench_function(&format!("distribution {name}"), |b| {
+        b.iter(|| Distribution::new(black_box(source.view()), &select));
+    });
+    c.bench_function(&format!("peak and stripe {name}"), |b| {
+        b.iter(|| {
+            let distribution = Distribution::new(black_box(source.view()), &select)?;
+            let points = distribution.points();
+            let width = scott(&points).unwrap_or(1.0);
+            let density = Density::new(&points, width, 4096);
+            let ends = distribution.percentiles(&[60.0, 70.0])?;
+            Ok::<_, Error>((density, distribution.between(ends[0], ends[1])))
+        });
+    });
+}
+
 fn all(c: &mut Criterion) {
     respace::<i16>(c, "i16");
     respace::<f32>(c, "f32");
@@ -200,6 +254,10 @@ fn all(c: &mut Criterion) {
     statistics::<i16>(c, "i16");
     statistics::<f32>(c, "f32");
     smooth(c);
+    distribution::<i16>(c, "i16");
+    distribution::<f32>(c, "f32");
+    equalise::<u8>(c, "u8");
+    equalise::<u16>(c, "u16");
 }
 
 criterion_group! {

@@ -40,6 +40,23 @@ pub enum Error {
     /// A filter width is negative, not finite, or makes a kernel of more than 2^20 taps.
     #[error("filter width {0} voxels is out of range")]
     Width(f64),
+    /// An axis has no tiles, tiles have no voxels, or more than 2^31 of them.
+    #[error("tiles {0:?} (x, y, z) must be at least 1 on every axis, of at most 2^31 voxels")]
+    Tiles([usize; 3]),
+    /// A limit of a histogram is negative or not finite.
+    #[error("clip limit {0} is out of range")]
+    ClipLimit(f64),
+    /// A histogram has too few bins, or too many; 0 stands for a type of more than 16 bits.
+    #[error("a histogram of {0} bins (0: every value of a wide type) is out of range")]
+    Bins(usize),
+    /// A range of values is empty, reversed or not finite.
+    #[error("the range {low} to {high} is empty, reversed or not finite")]
+    Range {
+        /// The lower end.
+        low: f64,
+        /// The upper end.
+        high: f64,
+    },
     /// `VOXPREP_SIMD` holds a word that is no level.
     #[error("VOXPREP_SIMD must be baseline, avx2 or avx512")]
     SimdLevel,

@@ -5,6 +5,8 @@
 //! Every function gives the same bits for every number of threads and every [`simd::Level`].
 
 pub mod affine;
+pub mod clahe;
+pub mod density;
 mod element;
 mod error;
 pub mod functions;

@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a failure is the test's answer")]
 
 use ndarray::Array3;
+use voxprep_kernels::clahe::{
+    Blocks, Clahe, Extent, Rules, Scale, Tiles, choose, clahe, clahe_blocks, effect,
+};
+use voxprep_kernels::density::{Density, density_at, scott};
 use voxprep_kernels::resample::{
     Boundary, Continuation, Order, Sampling, resample_into, spline_coefficients,
 };
 use voxprep_kernels::simd::{Level, with_level};
-use voxprep_kernels::stats::{Histogram, Select, min_max, percentiles, summary};
+use voxprep_kernels::stats::{Distribution, Histogram, Select, min_max, percentiles, summary};
 use voxprep_kernels::{Affine, Element, gaussian};
 
 fn voxels<T: Element>() -> Array3<T> {
@@ -70,23 +74,84 @@ fn everything<T: Element>() -> Vec<u64> {
     let mut smooth = Array3::from_elem(source.dim(), T::default());
     gaussian(source.view(), [0.7, 3.0, 20.0], 4.0, smooth.view_mut()).unwrap();
     bits.extend(smooth.iter().map(|v| v.to_f64().to_bits()));
+    bits.extend(equalised(&source));
     let mask = source.mapv(|v| u8::from(v.to_f64() > 1.0));
-    for select in [
+    for select in &[
         Select::All,
         Select::NonZero,
         Select::Above(2.5),
         Select::Mask(mask.view()),
     ] {
-        let s = summary(source.view(), &select);
+        let s = summary(source.view(), select);
         bits.extend([s.count, s.nan]);
         bits.extend([s.min, s.max, s.mean, s.variance].map(f64::to_bits));
-        let p = percentiles(source.view(), &select, &[0.0, 0.5, 33.3, 50.0, 99.5]).unwrap();
+        let p = percentiles(source.view(), select, &[0.0, 0.5, 33.3, 50.0, 99.5]).unwrap();
         bits.extend(p.iter().map(|v| v.to_bits()));
-        let (low, high) = min_max(source.view(), &select).unwrap();
+        let (low, high) = min_max(source.view(), select).unwrap();
         bits.extend([low.to_bits(), high.to_bits()]);
-        let histogram = Histogram::of(source.view(), &select);
+        let histogram = Histogram::of(source.view(), select);
         bits.extend(histogram.map(|h| h.count()));
+        let distribution = Distribution::new(source.view(), select).unwrap();
+        bits.extend(distributed(&distribution));
     }
+    bits
+}
+
+/// Every answer of a distribution, and its density.
+fn distributed<T: Element>(distribution: &Distribution<'_, '_, T>) -> Vec<u64> {
+    let p = distribution.percentiles(&[0.3, 41.0, 96.0]).unwrap();
+    let (below, largest) = distribution.below(p[1]);
+    let between = distribution.between(p[0], p[2]);
+    let points = distribution.points();
+    let width = scott(&points).unwrap();
+    let density = Density::new(&points, width, 500).unwrap();
+    let mut bits = vec![distribution.count(), below, between.count];
+    let numbers = [largest.unwrap(), between.mean, between.variance, width];
+    bits.extend(numbers.map(f64::to_bits));
+    bits.extend(points.iter().flatten().map(|v| v.to_bits()));
+    bits.extend(density.values.iter().map(|v| v.to_bits()));
+    bits.extend(density_at(&points, width, &p).iter().map(|v| v.to_bits()));
+    bits
+}
+
+/// Everything that CLAHE gives, as bits.
+fn equalised<T: Element>(source: &Array3<T>) -> Vec<u64> {
+    let mut bits = Vec::new();
+    let mut out = source.clone();
+    let range = Scale::Range {
+        low: -10.0,
+        high: 200.0,
+        bins: 777,
+    };
+    for extent in [Extent::Slices, Extent::Volume] {
+        for scale in [range, Scale::Type] {
+            for tiles in [Tiles::Count([8, 5, 3]), Tiles::Size([16, 16, 9])] {
+                let options = Clahe {
+                    tiles,
+                    clip_limit: 2.0,
+                    scale,
+                    extent,
+                };
+                let done = clahe(source.view(), &options, out.view_mut());
+                assert_eq!(done.is_ok(), scale == range || T::LEVELS > 0);
+                bits.extend(out.iter().map(|v| v.to_f64().to_bits()));
+            }
+        }
+        let blocks = Blocks {
+            size: None,
+            clip_limit: 0.01,
+            bins: 256,
+            extent,
+        };
+        let mut grey = Array3::zeros(source.dim());
+        let done = clahe_blocks(source.view(), &blocks, grey.view_mut());
+        bits.extend(grey.iter().map(|v| u64::from(v.to_bits())));
+        bits.push(done.map_or(0, |outcome| outcome.constant as u64));
+    }
+    let choice = choose(source.view(), -20.0, 250.0, Rules::Extended).unwrap();
+    bits.extend([choice.mean, choice.skewness, choice.kurtosis].map(f64::to_bits));
+    let effect = effect(source.view(), out.view(), -20.0, 250.0).unwrap();
+    bits.extend([effect.ssim, effect.edges, effect.information].map(|v| v.map_or(0, f64::to_bits)));
     bits
 }
 

@@ -9,9 +9,10 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array3, ArrayView3};
+use ndarray::{Array1, Array2, Array3, ArrayView3, Axis};
 use ndarray_npy::{ReadableElement, read_npy};
 use serde_json::Value;
+use voxprep_kernels::clahe::{Blocks, Clahe, Extent, Scale, Tiles, clahe, clahe_blocks, effect};
 use voxprep_kernels::resample::{
     Boundary, Continuation, Order, Sampling, ValidityBox, resample_into, spline_coefficients,
 };
@@ -419,4 +420,92 @@ fn percentiles_equal_numpy_bit_for_bit() {
     let expected = expected.into_shape_with_order((1, 1, p.len())).unwrap();
     references.compare("percentiles", got.view(), expected.view(), Tolerance::Exact);
     references.finish("numpy.percentile");
+}
+
+impl References {
+    /// An image as an array of one slice.
+    fn image<T: ReadableElement>(&self, name: &str) -> Array3<T> {
+        let image: Array2<T> = read_npy(self.folder.join(format!("{name}.npy"))).unwrap();
+        image.insert_axis(Axis(0))
+    }
+
+    fn clahe<T: Element + ReadableElement>(&mut self, name: &str, source: &str) {
+        let params = self.params(name);
+        let [x, y] = numbers(&params["grid"]).map(|n: f64| n as usize);
+        let options = Clahe {
+            tiles: Tiles::Count([x, y, 1]),
+            clip_limit: params["clip_limit"].as_f64().unwrap(),
+            scale: Scale::Type,
+            extent: Extent::Slices,
+        };
+        let source = self.image::<T>(source);
+        let mut got = source.clone();
+        clahe(source.view(), &options, got.view_mut()).unwrap();
+        let expected = self.image::<T>(name);
+        self.compare(name, got.view(), expected.view(), Tolerance::Exact);
+    }
+}
+
+/// XR-02, XR-03: no pixel differs, at 8 and at 16 bits, where the tiles divide the image and where
+/// they do not.
+#[test]
+fn clahe_equals_opencv() {
+    let mut references = references!();
+    for parameters in ["c2_g8", "c4_g4", "c0_g8"] {
+        references.clahe::<u8>(&format!("clahe_cv_u8_{parameters}"), "in_xray8");
+        references.clahe::<u16>(&format!("clahe_cv_u16_{parameters}"), "in_xray16");
+    }
+    references.clahe::<u8>("clahe_cv_u8_odd", "in_xray8_odd");
+    references.finish("cv2.createCLAHE");
+}
+
+/// XR-06: exact, down to the last division.
+#[test]
+fn clahe_by_blocks_equals_scikit_image() {
+    let mut references = references!();
+    let image = references.image::<u8>("in_xray8");
+    let mut got = Array3::zeros(image.dim());
+    let blocks = Blocks {
+        size: None,
+        clip_limit: 0.01,
+        bins: 256,
+        extent: Extent::Slices,
+    };
+    clahe_blocks(image.view(), &blocks, got.view_mut()).unwrap();
+    let expected = references.image::<f32>("clahe_sk_2d");
+    references.compare("clahe_sk_2d", got.view(), expected.view(), Tolerance::Exact);
+
+    let volume = references.read::<f32>("in_vol");
+    let ends = volume
+        .iter()
+        .fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
+    let scaled = volume.mapv(|v| (v - ends.0) / (ends.1 - ends.0));
+    let blocks = Blocks {
+        size: Some([8; 3]),
+        clip_limit: 0.02,
+        extent: Extent::Volume,
+        ..blocks
+    };
+    let mut got = Array3::zeros(volume.dim());
+    clahe_blocks(scaled.view(), &blocks, got.view_mut()).unwrap();
+    let expected = references.read::<f32>("clahe_sk_3d");
+    references.compare("clahe_sk_3d", got.view(), expected.view(), Tolerance::Exact);
+    references.finish("skimage equalize_adapthist");
+}
+
+/// XR-05: likeness and noise of an equalised image, as scikit-image measures them
+/// (`structural_similarity` and `peak_signal_noise_ratio` of in_xray8 and clahe_cv_u8_c2_g8).
+#[test]
+fn the_effect_of_an_equalisation_equals_scikit_image() {
+    let references = references!();
+    let [before, after] = ["in_xray8", "clahe_cv_u8_c2_g8"].map(|n| references.image::<u8>(n));
+    let effect = effect(before.view(), after.view(), 0.0, 255.0).unwrap();
+    let numbers = [effect.ssim, Some(effect.psnr), effect.contrast];
+    let [ssim, psnr, contrast] = numbers.map(Option::unwrap);
+    assert!((ssim - 0.817_762_011_430_64).abs() < 1e-12, "{ssim}");
+    assert!((psnr - 18.895_880_676_605_31).abs() < 1e-10, "{psnr}");
+    assert!(
+        (contrast - 1.131_419_830_213_42).abs() < 1e-12,
+        "{contrast}"
+    );
 }

@@ -15,6 +15,8 @@ use voxprep_core::volume::{Modality, Unit, Volume};
 use voxprep_core::voxels::{Voxel, Voxels};
 use voxprep_transforms as _;
 use voxprep_transforms_ct as _;
+use voxprep_transforms_mri as _;
+use voxprep_transforms_xray as _;
 
 /// The registry of every built-in transform.
 ///

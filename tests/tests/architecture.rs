@@ -7,12 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand};
 use voxprep_tests::{registry, root};
 
 /// Every transform there is, on purpose a second list: a crate that nothing links registers
 /// nothing, and no other test would notice.
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 32] = [
     "augment.affine",
     "augment.crop",
     "augment.elastic",
@@ -24,12 +24,14 @@ const NAMES: [&str; 29] = [
     "augment.zoom",
     "ct.clip",
     "ct.window",
+    "filter.clahe",
     "filter.gaussian",
     "intensity.clip",
     "intensity.percentile_clip",
     "intensity.rescale",
     "intensity.zscore",
     "label.remap",
+    "mri.white_stripe",
     "spatial.affine",
     "spatial.crop",
     "spatial.crop_or_pad",
@@ -42,6 +44,7 @@ const NAMES: [&str; 29] = [
     "subject.drop",
     "subject.keep",
     "subject.rename",
+    "xray.clahe",
 ];
 
 /// DESIGN 2: the folder of each crate, its package, and the packages of ours it may name. What
@@ -179,20 +182,54 @@ fn crates_import_what_they_may_and_nothing_else() {
 /// DESIGN 1: a developer who needs one modality gets no file format, no other modality, no
 /// command line, no plugin.
 #[test]
-fn the_ct_crate_draws_in_nothing_of_dicom_mri_or_the_command_line() {
+fn a_modality_draws_in_nothing_of_dicom_of_another_or_of_the_command_line() {
     let options = [
         "--offline".to_owned(),
         "--filter-platform".to_owned(),
         host(),
     ];
     let metadata = metadata().other_options(options).exec().unwrap();
+    for modality in ["ct", "mri", "xray"] {
+        let package = format!("voxprep-transforms-{modality}");
+        let names = drawn_in(&metadata, &package);
+        assert!(
+            names.contains(&"voxprep-kernels") && names.contains(&"serde"),
+            "{names:?}"
+        );
+        const NEVER: [&str; 12] = [
+            "dicom",
+            "nifti",
+            "clap",
+            "image",
+            "png",
+            "tiff",
+            "flate2",
+            "libdeflater",
+            "abi_stable",
+            "libloading",
+            "voxprep-plugin",
+            "voxprep-view",
+        ];
+        for name in names {
+            let hit = NEVER
+                .iter()
+                .find(|never| name == **never || name.starts_with(&format!("{never}-")));
+            assert_eq!(hit, None, "{package}: {name}");
+            let ours = ["voxprep-kernels", "voxprep-core", &package].contains(&name);
+            assert!(
+                ours || !name.starts_with("voxprep"),
+                "{package} draws in {name}"
+            );
+        }
+    }
+}
+
+/// A package and all that it is built from.
+fn drawn_in<'a>(metadata: &'a Metadata, package: &str) -> Vec<&'a str> {
     let resolve = metadata.resolve.as_ref().unwrap();
-    let ct = metadata
-        .packages
-        .iter()
-        .find(|p| *p.name == "voxprep-transforms-ct")
-        .unwrap();
-    let (mut open, mut seen) = (vec![&ct.id], BTreeSet::from([&ct.id]));
+    let start = metadata.packages.iter().find(|p| *p.name == package);
+    let start = &start.unwrap().id;
+    let (mut open, mut seen) = (vec![start], BTreeSet::from([start]));
     while let Some(id) = open.pop() {
         let node = resolve.nodes.iter().find(|node| node.id == *id).unwrap();
         for dependency in &node.deps {
@@ -205,34 +242,7 @@ fn the_ct_crate_draws_in_nothing_of_dicom_mri_or_the_command_line() {
             }
         }
     }
-    let names: Vec<&str> = seen.iter().map(|id| metadata[*id].name.as_str()).collect();
-    assert!(
-        names.contains(&"voxprep-kernels") && names.contains(&"serde"),
-        "{names:?}"
-    );
-    const NEVER: [&str; 13] = [
-        "dicom",
-        "nifti",
-        "clap",
-        "image",
-        "png",
-        "tiff",
-        "flate2",
-        "libdeflater",
-        "abi_stable",
-        "libloading",
-        "voxprep-plugin",
-        "voxprep-view",
-        "voxprep-transforms-mri",
-    ];
-    for name in names {
-        let hit = NEVER
-            .iter()
-            .find(|never| name == **never || name.starts_with(&format!("{never}-")));
-        assert_eq!(hit, None, "{name}");
-        let ours = ["voxprep-kernels", "voxprep-core", "voxprep-transforms-ct"].contains(&name);
-        assert!(ours || !name.starts_with("voxprep"), "{name}");
-    }
+    seen.iter().map(|id| metadata[*id].name.as_str()).collect()
 }
 
 /// DESIGN 9: views of one crate fit the functions of all others.

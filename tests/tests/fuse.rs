@@ -59,6 +59,23 @@ fn a_spatial_step_does_not_pass_a_pointwise_one() {
     insta::assert_snapshot!(plan(steps).unwrap().explain(true).to_string());
 }
 
+/// MR-14: White Stripe measures, so that what comes before has run; its line fuses with what follows.
+#[test]
+fn a_white_stripe_measures_once_and_fuses_with_what_follows() {
+    let steps = "[[step]]\nuse = \"spatial.spacing\"\nspacing_mm = [1, 1, 1]\n\
+                 [[step]]\nuse = \"mri.white_stripe\"\nsequence = \"T2\"\n\
+                 [[step]]\nuse = \"intensity.clip\"\nlow = -5\nhigh = 5\n\
+                 [[step]]\nuse = \"intensity.rescale\"\nfrom_low = -5\nfrom_high = 5";
+    let explanation = plan(steps).unwrap().explain(true);
+    assert_eq!((explanation.resamples, explanation.passes), (1, 1));
+    let stages: Vec<_> = explanation.stages.iter().map(|stage| stage.kind).collect();
+    assert_eq!(stages, ["read", "resample", "pass", "write"]);
+    let pass = &explanation.stages[2];
+    let fused = ["mri.white_stripe", "intensity.clip", "intensity.rescale"];
+    assert_eq!(pass.steps, fused);
+    assert!(pass.barrier.as_ref().unwrap().contains("mri.white_stripe"));
+}
+
 /// One step of a random pipeline: TOML, by how much it scales differences, whether it interpolates.
 #[derive(Clone, Debug)]
 struct Step {

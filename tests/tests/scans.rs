@@ -1,11 +1,14 @@
 //! Real scans, through the files and the pipeline. Skipped where there are none.
 #![allow(clippy::unwrap_used, reason = "all of this is test code")]
 
+use std::path::Path;
+
+use serde_json::Value;
 use voxprep_core::plan::RunOptions;
 use voxprep_core::subject::Subject;
 use voxprep_core::volume::Volume;
 use voxprep_io::ReadOptions;
-use voxprep_tests::{plan, shared};
+use voxprep_tests::{plan, shared, step, values};
 
 /// IO-15, IO-16: one head stored in eight axis orders is one head after reorienting.
 #[test]
@@ -28,5 +31,149 @@ fn one_head_in_eight_orders_is_one_head_after_reorienting() {
         let other = read(name);
         assert!(other.geometry().is_close(ras.geometry(), 1e-4), "{name}");
         assert!(other.voxels().bytes() == ras.voxels().bytes(), "{name}");
+    }
+}
+
+/// What intensity-normalization 3.0.1 finds in a scan after reorienting and respacing to 1 mm, with
+/// all above 0 as foreground: peak, mean and standard deviation of the stripe; and the step of the 80
+/// on which it looks for the peak, and the range of the values.
+struct Peer {
+    file: &'static str,
+    sequence: &'static str,
+    peak: f64,
+    mean: f64,
+    std: f64,
+    step: f64,
+    range: f64,
+}
+
+const PEERS: [Peer; 5] = [
+    Peer {
+        file: "chris_T1_PD_head/chris_t1",
+        sequence: "T1",
+        peak: 127.025_316_455_696_2,
+        mean: 127.705_879_210_938,
+        std: 1.856_411_814_690,
+        step: 131.0 / 79.0,
+        range: 255.0,
+    },
+    Peer {
+        file: "chris_T1_PD_head/chris_PD",
+        sequence: "PD",
+        peak: 2.835_443_037_974_683_6,
+        mean: 8.647_940_635_681,
+        std: 4.796_791_076_660,
+        step: 145.0 / 79.0,
+        range: 221.0,
+    },
+    Peer {
+        file: "stroke_T1_T2_FLAIR/T1",
+        sequence: "T1",
+        peak: 159.594_936_708_860_76,
+        mean: 159.471_817_016_602,
+        std: 3.980_808_019_638,
+        step: 187.0 / 79.0,
+        range: 252.0,
+    },
+    Peer {
+        file: "stroke_T1_T2_FLAIR/T2",
+        sequence: "T2",
+        peak: 103.670_793_168_152_43,
+        mean: 103.380_439_758_301,
+        std: 2.241_966_247_559,
+        step: 501.960_8 / 79.0,
+        range: 503.968_66,
+    },
+    Peer {
+        file: "stroke_T1_T2_FLAIR/FLAIR",
+        sequence: "FLAIR",
+        peak: 116.746_835_443_037_97,
+        mean: 116.509_987_487_793,
+        std: 1.706_521_034_241,
+        step: 254.0 / 79.0,
+        range: 255.0,
+    },
+];
+
+/// The scan after reorient, spacing and White Stripe, and what the last one reports.
+fn white_stripe(shared: &Path, peer: &Peer, profile: &str) -> (Subject, Value) {
+    let steps = step("spatial.reorient", "to = \"RAS\"")
+        + &step("spatial.spacing", "spacing_mm = [1.0, 1.0, 1.0]")
+        + &step(
+            "mri.white_stripe",
+            &format!("sequence = \"{}\"\nprofile = \"{profile}\"", peer.sequence),
+        );
+    let path = shared.join(format!("data/mri/{}.nii.gz", peer.file));
+    let volume = voxprep_io::read(&path, &ReadOptions::default()).unwrap();
+    let subject = Subject::new("head").with("image", volume).unwrap();
+    let plan = plan(&format!("[input]\nmodality = \"MRI\"\n{steps}")).unwrap();
+    let result = plan.run(subject, &RunOptions::default()).unwrap();
+    let finding = result
+        .findings
+        .iter()
+        .find(|f| f.code == "whitestripe.stripe");
+    let report = finding.unwrap().values.clone();
+    (result, report)
+}
+
+/// MR-14, ALGORITHMS 5.3: with the peer's profile the peak is on its step, and mean and standard
+/// deviation are within 1e-3 of the range; they are within 1e-5 of it.
+#[test]
+fn the_white_stripe_of_real_heads_is_that_of_intensity_normalization() {
+    let Some(shared) = shared() else {
+        return;
+    };
+    for peer in &PEERS {
+        let (_, report) = white_stripe(&shared, peer, "intnorm3");
+        for (name, expected, allowed) in [
+            ("peak", peer.peak, 1e-6),
+            ("mean", peer.mean, 1e-5 * peer.range),
+            ("std", peer.std, 1e-5 * peer.range),
+        ] {
+            let got = report[name].as_f64().unwrap();
+            assert!(
+                (got - expected).abs() < allowed,
+                "{}, {name}: {got}, not {expected}",
+                peer.file
+            );
+        }
+    }
+}
+
+/// MR-14, ALGORITHMS 5.3: on fine steps the peak is within half a step of the peer's, the mean within
+/// 1 % of the range (of the value too, where the peer's step is not coarser than that), the standard
+/// deviation within 5 %. What comes out has mean 0 and deviation 1 in the stripe.
+#[test]
+fn the_white_stripe_of_real_heads_is_near_that_of_intensity_normalization() {
+    let Some(shared) = shared() else {
+        return;
+    };
+    for peer in PEERS.iter().filter(|peer| peer.sequence != "PD") {
+        let (result, report) = white_stripe(&shared, peer, "native");
+        let number = |name: &str| report[name].as_f64().unwrap();
+        let place = format!("{}: {report}", peer.file);
+        assert!(
+            (number("peak") - peer.peak).abs() <= 0.5 * peer.step,
+            "{place}"
+        );
+        let apart = (number("mean") - peer.mean).abs();
+        assert!(apart < 0.01 * peer.range, "{place}");
+        assert!(apart < (0.01 * peer.mean).max(0.5 * peer.step), "{place}");
+        assert!((number("std") / peer.std - 1.0).abs() < 0.05, "{place}");
+
+        let [low, high] = ["low", "high"].map(|n| (number(n) - number("mean")) / number("std"));
+        let image = values(result.volume("image").unwrap());
+        let inside = image
+            .iter()
+            .filter(|v| **v > low + 1e-5 && **v < high - 1e-5);
+        let n = inside.clone().count() as f64;
+        assert_eq!(n, number("count"), "{place}");
+        let mean = inside.clone().sum::<f64>() / n;
+        let squares = inside.map(|v| (v - mean) * (v - mean)).sum::<f64>();
+        let std = (squares / (n - 1.0)).sqrt();
+        assert!(
+            mean.abs() < 1e-5 && (std - 1.0).abs() < 1e-5,
+            "{mean} {std}"
+        );
     }
 }

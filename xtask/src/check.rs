@@ -65,34 +65,34 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "selective",
-        what: "one modality builds alone",
+        what: "each modality builds alone",
         slow: false,
         run: selective,
     },
 ];
 
-/// Builds the CLI with one modality, and looks at what it lists.
+/// Builds the CLI with one modality at a time, and looks at what it lists.
 fn selective() -> Result<()> {
-    let selection = ["--no-default-features", "--features", "ct"];
-    let mut list = process::cargo();
-    list.args(["run", "--quiet", "--package", "voxprep"])
-        .args(selection)
-        .args(["--", "list", "--json"]);
-    let listed: Vec<serde_json::Value> = serde_json::from_str(&process::read(&mut list)?)?;
-    let neutral = ["spatial", "intensity", "label", "filter", "subject"];
-    let prefix = |entry: &serde_json::Value| -> String {
-        let name = entry["name"].as_str().unwrap_or_default();
-        name.split('.').next().unwrap_or_default().to_owned()
-    };
-    let prefixes: Vec<String> = listed.iter().map(prefix).collect();
-    if let Some(foreign) = prefixes
-        .iter()
-        .find(|p| *p != "ct" && !neutral.contains(&p.as_str()))
-    {
-        bail!("a build for CT alone lists {foreign}.*");
-    }
-    if !prefixes.iter().any(|p| p == "ct") || !prefixes.iter().any(|p| p == "spatial") {
-        bail!("a build for CT alone lacks ct.* or spatial.*");
+    const NEUTRAL: [&str; 5] = ["spatial", "intensity", "label", "filter", "subject"];
+    for only in ["ct", "mri", "xray", "augment"] {
+        let mut list = process::cargo();
+        list.args(["run", "--quiet", "--package", "voxprep"])
+            .args(["--no-default-features", "--features", only])
+            .args(["--", "list", "--json"]);
+        let listed: Vec<serde_json::Value> = serde_json::from_str(&process::read(&mut list)?)?;
+        let prefixes: Vec<&str> = listed
+            .iter()
+            .filter_map(|entry| entry["name"].as_str()?.split('.').next())
+            .collect();
+        if let Some(foreign) = prefixes
+            .iter()
+            .find(|prefix| **prefix != only && !NEUTRAL.contains(*prefix))
+        {
+            bail!("a build with `{only}` alone lists {foreign}.*");
+        }
+        if let Some(missing) = [only, "spatial"].iter().find(|p| !prefixes.contains(*p)) {
+            bail!("a build with `{only}` alone lacks {missing}.*");
+        }
     }
     Ok(())
 }

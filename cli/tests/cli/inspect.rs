@@ -83,6 +83,8 @@ fn list_names_steps_and_presets() {
         "ct-soft-tissue",
         "ct-windows",
         "mri-basic",
+        "mri-white-stripe",
+        "xray-clahe",
     ] {
         assert!(names.contains(&name), "{name}");
     }

@@ -21,6 +21,43 @@ enum Rule<'m> {
     NonZero,
     Above(f64),
     Mask(Runs<'m, u8>),
+    Between(f64, f64, Box<Rule<'m>>),
+}
+
+impl<'m> Rule<'m> {
+    fn new(select: &'m Select<'_>) -> Self {
+        match select {
+            Select::All => Self::All,
+            Select::NonZero => Self::NonZero,
+            Select::Above(limit) => Self::Above(*limit),
+            Select::Mask(mask) => Self::Mask(Runs::new(mask.view())),
+            Select::Between { low, high, of } => {
+                Self::Between(*low, *high, Box::new(Self::new(of)))
+            }
+        }
+    }
+
+    /// Marks what counts of a block.
+    fn mark<T: Element>(&self, voxels: &[T], block: usize, mask: &mut [u8], keep: &mut [u8]) {
+        match self {
+            Self::All => keep.fill(1),
+            Self::NonZero => keep_others(voxels, keep),
+            Self::Above(limit) => keep_above(voxels, *limit, keep),
+            Self::Mask(runs) => keep_others(runs.get(block, mask), keep),
+            Self::Between(low, high, of) => {
+                of.mark(voxels, block, mask, keep);
+                drop_beyond(voxels, *low, *high, keep);
+            }
+        }
+    }
+
+    fn fits(&self, shape: (usize, usize, usize)) -> bool {
+        match self {
+            Self::Mask(mask) => mask.view.dim() == shape,
+            Self::Between(_, _, of) => of.fits(shape),
+            _ => true,
+        }
+    }
 }
 
 /// Room for one block; 1 in `keep` marks a voxel that counts.
@@ -42,23 +79,18 @@ impl<T: Element> Buffer<T> {
 
 impl<'v, 'm, T: Element> Blocks<'v, 'm, T> {
     pub(super) fn new(voxels: ArrayView3<'v, T>, select: &'m Select<'_>) -> Self {
-        let rule = match select {
-            Select::All => Rule::All,
-            Select::NonZero => Rule::NonZero,
-            Select::Above(limit) => Rule::Above(*limit),
-            Select::Mask(mask) => Rule::Mask(Runs::new(mask.view())),
-        };
         Self {
             voxels: Runs::new(voxels),
-            rule,
+            rule: Rule::new(select),
         }
     }
 
     /// The number of blocks; none where the mask does not fit.
     pub(super) fn len(&self) -> usize {
-        match &self.rule {
-            Rule::Mask(mask) if mask.view.dim() != self.voxels.view.dim() => 0,
-            _ => self.voxels.view.len().div_ceil(BLOCK),
+        if self.rule.fits(self.voxels.view.dim()) {
+            self.voxels.view.len().div_ceil(BLOCK)
+        } else {
+            0
         }
     }
 
@@ -70,13 +102,15 @@ impl<'v, 'm, T: Element> Blocks<'v, 'm, T> {
     ) -> (&'b [T], &'b [u8]) {
         let voxels = self.voxels.get(block, &mut buffer.voxels);
         let keep = &mut buffer.keep[..voxels.len()];
-        match &self.rule {
-            Rule::All => keep.fill(1),
-            Rule::NonZero => keep_others(voxels, keep),
-            Rule::Above(limit) => keep_above(voxels, *limit, keep),
-            Rule::Mask(mask) => keep_others(mask.get(block, &mut buffer.mask), keep),
-        }
+        self.rule.mark(voxels, block, &mut buffer.mask, keep);
         (voxels, keep)
+    }
+}
+
+dispatched! {
+    /// Whether a voxel counts.
+    pub(super) fn any[](keep: &[u8]) -> bool {
+        keep.iter().fold(0, |any, keep| any | *keep) != 0
     }
 }
 
@@ -95,6 +129,16 @@ dispatched! {
         for (keep, v) in keep.iter_mut().zip(voxels) {
             let v = v.to_f64();
             *keep = u8::from((v > limit) | v.is_nan());
+        }
+    }
+}
+
+dispatched! {
+    /// Drops what does not lie strictly between two values, NaN aside.
+    fn drop_beyond[T: Element](voxels: &[T], low: f64, high: f64, keep: &mut [u8]) {
+        for (keep, v) in keep.iter_mut().zip(voxels) {
+            let v = v.to_f64();
+            *keep &= u8::from((v > low) & (v < high) | v.is_nan());
         }
     }
 }

@@ -27,10 +27,11 @@ impl Histogram {
             return None;
         }
         // The other selections choose among the counts instead of among the voxels.
-        let blocks = match select {
-            Select::Mask(_) => Blocks::new(voxels, select),
-            _ => Blocks::new(voxels, &Select::All),
+        let whole = match select.mask() {
+            Some(mask) => Select::Mask(mask.view()),
+            None => Select::All,
         };
+        let blocks = Blocks::new(voxels, &whole);
         let mut counts = (0..blocks.len().div_ceil(TASK))
             .into_par_iter()
             .map(|task| {
@@ -46,12 +47,7 @@ impl Histogram {
             );
         for (rank, count) in counts.iter_mut().enumerate() {
             let value = T::from_rank(rank as u64);
-            let counts = match select {
-                Select::All | Select::Mask(_) => true,
-                Select::NonZero => value != T::default(),
-                Select::Above(limit) => value.to_f64() > *limit,
-            };
-            if !counts {
+            if !select.takes(value.to_f64()) {
                 *count = 0;
             }
         }
@@ -70,6 +66,18 @@ impl Histogram {
         counts
             .filter(|(_, count)| **count > 0)
             .map(|(rank, count)| (self.low + rank as i64, *count))
+    }
+
+    /// The counts of the values strictly between two others.
+    pub fn between(&self, low: f64, high: f64) -> Self {
+        let mut part = self.clone();
+        for (rank, count) in part.counts.iter_mut().enumerate() {
+            let value = (self.low + rank as i64) as f64;
+            if !(value > low && value < high) {
+                *count = 0;
+            }
+        }
+        part
     }
 
     /// The smallest and the largest value; `None` where nothing counts.

@@ -6,6 +6,7 @@
 //! result depends on the number of threads.
 
 mod blocks;
+mod distribution;
 mod histogram;
 mod moments;
 mod percentile;
@@ -14,6 +15,7 @@ use ndarray::ArrayView3;
 
 use crate::{Element, Error};
 
+pub use distribution::Distribution;
 pub use histogram::Histogram;
 
 /// What counts: a selection of voxels. NaN voxels never count.
@@ -28,6 +30,47 @@ pub enum Select<'a> {
     /// Voxels where the mask, an array of the same shape, is not 0. A mask of another shape
     /// selects nothing.
     Mask(ArrayView3<'a, u8>),
+    /// Voxels of another selection that lie between two values, neither of them included.
+    Between {
+        /// What a value must be above.
+        low: f64,
+        /// What a value must be below.
+        high: f64,
+        /// The selection they are taken from.
+        of: &'a Select<'a>,
+    },
+}
+
+impl Select<'_> {
+    /// Whether the selection takes a value, as far as the value decides.
+    fn takes(&self, value: f64) -> bool {
+        match self {
+            Self::All | Self::Mask(_) => true,
+            Self::NonZero => value != 0.0,
+            Self::Above(limit) => value > *limit,
+            Self::Between { low, high, of } => value > *low && value < *high && of.takes(value),
+        }
+    }
+
+    /// The mask, where there is one.
+    fn mask(&self) -> Option<&ArrayView3<'_, u8>> {
+        match self {
+            Self::Mask(mask) => Some(mask),
+            Self::Between { of, .. } => of.mask(),
+            _ => None,
+        }
+    }
+
+    /// Whether the mask, where there is one, has this shape.
+    fn fits(&self, shape: (usize, usize, usize)) -> Result<(), Error> {
+        match self.mask() {
+            Some(mask) if mask.dim() != shape => Err(Error::ShapeMismatch {
+                left: shape.into(),
+                right: mask.dim().into(),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Count, range and moments of a selection.
@@ -86,14 +129,7 @@ pub fn percentiles<T: Element>(
     p: &[f64],
 ) -> Result<Vec<f64>, Error> {
     percentile::check(p)?;
-    if let Select::Mask(mask) = select
-        && mask.dim() != voxels.dim()
-    {
-        return Err(Error::ShapeMismatch {
-            left: voxels.dim().into(),
-            right: mask.dim().into(),
-        });
-    }
+    select.fits(voxels.dim())?;
     match Histogram::of(voxels, select) {
         Some(histogram) => histogram.percentiles(p),
         None => percentile::by_digits(voxels, select, p),

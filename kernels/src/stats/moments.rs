@@ -3,7 +3,7 @@
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, Buffer};
+use super::blocks::{Blocks, Buffer, any};
 use super::{Select, Summary};
 use crate::Element;
 use crate::simd::dispatched;
@@ -82,6 +82,9 @@ pub(super) fn summary<T: Element>(voxels: ArrayView3<'_, T>, select: &Select<'_>
         .with_min_len(16)
         .map_init(Buffer::new, |buffer, block| {
             let (voxels, keep) = blocks.get(block, buffer);
+            if !any(keep) {
+                return Moments::EMPTY;
+            }
             let first = range_and_sum(voxels, keep);
             let mean = first.sum / first.count as f64;
             Moments {

@@ -123,6 +123,95 @@ fn a_histogram_answers_several_questions() {
     assert_eq!(Histogram::of(line(&[1.0_f32]).view(), &Select::All), None);
 }
 
+#[test]
+fn a_selection_may_lie_between_two_values() {
+    let values = [0_i16, -3, 5, 7, 9];
+    let mask = line(&[1_u8, 1, 1, 0, 1]);
+    let of = Select::Mask(mask.view());
+    let select = Select::Between {
+        low: -3.0,
+        high: 9.0,
+        of: &of,
+    };
+    for summary in [
+        summary(line(&values).view(), &select),
+        summary(line(&values.map(f64::from)).view(), &select),
+    ] {
+        // neither end, and not the 7 outside the mask
+        assert_eq!((summary.count, summary.min, summary.max), (2, 0.0, 5.0));
+    }
+    let short = line(&[1_u8]);
+    let of = Select::Mask(short.view());
+    let select = Select::Between {
+        low: 0.0,
+        high: 9.0,
+        of: &of,
+    };
+    assert_eq!(summary(line(&values).view(), &select).count, 0);
+    assert!(percentiles(line(&values).view(), &select, &[1.0]).is_err());
+}
+
+#[test]
+fn a_distribution_by_hand() {
+    fn check<T: Element>(values: &[T]) {
+        let voxels = line(values);
+        let select = Select::Above(0.0);
+        let d = Distribution::new(voxels.view(), &select).unwrap();
+        assert_eq!((d.count(), d.ends()), (5, (1.0, 9.0)));
+        assert_eq!(d.below(3.0), (2, Some(2.0)));
+        assert_eq!(d.below(1.0), (0, None));
+        assert_eq!(d.percentiles(&[0.0, 50.0, 100.0]).unwrap(), [1.0, 3.0, 9.0]);
+        assert_eq!(d.up_to(50.0).unwrap(), (3.0, 4, 3.0));
+        let inside = d.between(1.0, 9.0);
+        assert_eq!((inside.count, inside.min, inside.max), (3, 2.0, 3.0));
+        let points = d.points();
+        let [first, .., last] = points.as_slice() else {
+            panic!("{points:?}")
+        };
+        assert!((first[0] - 1.0).abs() < 1e-6 && (last[0] - 9.0).abs() < 1e-6);
+        assert_eq!(points.iter().map(|p| p[1]).sum::<f64>(), 5.0);
+    }
+    check(&[3_u8, 1, 0, 2, 9, 3]);
+    check(&[3_i32, 1, 0, 2, 9, 3, -4]);
+    check(&[3.0_f32, 1.0, f32::NAN, -1.0, 2.0, 9.0, 3.0]);
+    check(&[3.0_f64, 1.0, f64::NAN, 0.0, 2.0, 9.0, 3.0]);
+}
+
+#[test]
+fn a_distribution_of_nothing_or_of_infinity_is_refused() {
+    let all = Select::All;
+    let infinite = line(&[1.0_f32, f32::INFINITY]);
+    assert!(matches!(
+        Distribution::new(infinite.view(), &all).err(),
+        Some(Error::Range { .. })
+    ));
+    let missing = line(&[f32::NAN]);
+    for refused in [
+        Distribution::new(missing.view(), &all).err(),
+        Distribution::new(line(&[0_u8; 3]).view(), &Select::NonZero).err(),
+        Distribution::new(line(&[0.0_f64; 3]).view(), &Select::NonZero).err(),
+    ] {
+        assert_eq!(refused, Some(Error::EmptySelection));
+    }
+    let one = line(&[7.5_f32; 9]);
+    let d = Distribution::new(one.view(), &all).unwrap();
+    assert_eq!((d.points(), d.ends()), (vec![[7.5, 9.0]], (7.5, 7.5)));
+    assert_eq!(d.percentiles(&[50.0]).unwrap(), [7.5]);
+}
+
+#[test]
+fn a_distribution_finds_ranks_among_values_of_every_size() {
+    // values over 60 powers of two, many of them in the first interval
+    let values: Vec<f64> = (0..5000)
+        .map(|i| f64::from(i % 97 + 1) * 2_f64.powi(i % 61 - 40))
+        .collect();
+    let voxels = line(&values);
+    let d = Distribution::new(voxels.view(), &Select::All).unwrap();
+    let p: Vec<f64> = (0..=40).map(|i| f64::from(i) * 2.5).collect();
+    let expected = percentiles(voxels.view(), &Select::All, &p).unwrap();
+    assert_eq!(d.percentiles(&p).unwrap(), expected);
+}
+
 /// Percentiles by sorting.
 fn sorted_percentile(values: &[f64], p: f64) -> f64 {
     let mut v = values.to_vec();
@@ -156,6 +245,28 @@ proptest! {
         prop_assert_eq!(percentiles(line(&ints).view(), all, &p).unwrap(), expected);
         let expected = wide(shorts.iter().map(|v| f64::from(*v)).collect());
         prop_assert_eq!(percentiles(line(&shorts).view(), all, &p).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_distribution_answers_as_sorting_does(
+        values in proptest::collection::vec(-1e3_f64..1e3, 1..400),
+        p in proptest::collection::vec(0.0_f64..=100.0, 1..9),
+        limit in -1e3_f64..1e3,
+    ) {
+        let floats: Vec<f32> = values.iter().map(|v| (*v * 0.1).round() as f32 * 0.7).collect();
+        let wide: Vec<f64> = floats.iter().map(|v| f64::from(*v)).collect();
+        let voxels = line(&floats);
+        let d = Distribution::new(voxels.view(), &Select::All).unwrap();
+        let expected: Vec<f64> = p.iter().map(|p| sorted_percentile(&wide, *p)).collect();
+        prop_assert_eq!(d.percentiles(&p).unwrap(), expected);
+        let below = wide.iter().filter(|v| **v < limit);
+        let largest = below.clone().copied().reduce(f64::max);
+        prop_assert_eq!(d.below(limit), (below.count() as u64, largest.map(|v| v + 0.0)));
+        let inside = wide.iter().filter(|v| **v > -limit.abs() && **v < limit.abs()).count();
+        prop_assert_eq!(d.between(-limit.abs(), limit.abs()).count, inside as u64);
+        let points = d.points();
+        let sum: f64 = points.iter().map(|[value, n]| value * n).sum();
+        prop_assert!((sum - wide.iter().sum::<f64>()).abs() < 1e-4 * wide.len() as f64);
     }
 
     #[test]

@@ -17,19 +17,34 @@ fn an_axis_of_one_voxel_is_kept() {
     let grid = |size| Geometry::aligned(size, [1.0; 3], [3.0, -4.0, 5.0]).unwrap();
     let mut keep = 0;
     for entry in entries() {
-        let size_after = |size| {
-            let result = run(&entry, subject::<f32, u8>(&entry, &grid(size), busy));
-            let result = result.unwrap_or_else(|e| panic!("{} of {size:?}: {e}", entry.name));
+        // a step that measures may refuse what is too little to measure
+        let size_after = |size| -> Option<[usize; 3]> {
+            let result = match run(&entry, subject::<f32, u8>(&entry, &grid(size), busy)) {
+                Ok(result) => result,
+                Err(error) if does(&entry).measures => {
+                    assert_is_typed(&entry, &error);
+                    return None;
+                }
+                Err(error) => panic!("{} of {size:?}: {error}", entry.name),
+            };
             let image = result.volume("image").unwrap();
             assert_eq!(image.voxels().size(), image.geometry().size());
-            image.voxels().size()
+            Some(image.voxels().size())
         };
-        if size_after([9, 10, 8]) != [9, 10, 8] {
+        if size_after([19, 20, 18]) != Some([19, 20, 18]) {
             continue;
         }
         keep += 1;
-        for size in [[64, 64, 1], [64, 1, 64], [1, 64, 64], [1, 1, 64], [1, 1, 1]] {
-            assert_eq!(size_after(size), size, "{}", entry.name);
+        for size in [[64, 64, 1], [64, 1, 64], [1, 64, 64]] {
+            assert_eq!(size_after(size), Some(size), "{}", entry.name);
+        }
+        for size in [[1, 1, 64], [1, 1, 1]] {
+            let after = size_after(size);
+            assert!(
+                after.is_none_or(|after| after == size),
+                "{}: {after:?}",
+                entry.name
+            );
         }
     }
     assert!(

@@ -114,8 +114,9 @@ fn subject<T: Voxel, L: Voxel>(
     subject
 }
 
+/// Large enough for every step to measure what it needs.
 fn usual(entry: &Entry) -> Subject {
-    subject::<f32, u8>(entry, &awkward([9, 10, 8]), busy)
+    subject::<f32, u8>(entry, &awkward([19, 20, 18]), busy)
 }
 
 /// Everything a run gives, to be compared bit by bit.

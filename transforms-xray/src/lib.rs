@@ -1,0 +1,8 @@
+//! Transforms for radiographs: `xray.*`.
+//!
+//! Each transform is one file under `src/transforms`; adding one is adding that file.
+
+/// The transforms, one file each.
+pub mod transforms {
+    automod::dir!(pub "src/transforms");
+}
