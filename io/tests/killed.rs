@@ -68,7 +68,7 @@ fn a_killed_process_leaves_each_file_whole() {
             );
             for (file, whole) in files.iter().zip(&whole) {
                 let bytes = fs::read(folder.path().join(file)).unwrap();
-                let known = whole.iter().any(|new| *new == bytes);
+                let known = whole.contains(&bytes);
                 replaced += u32::from(known);
                 assert!(known || bytes == OLD, "{file}: {} bytes", bytes.len());
             }
