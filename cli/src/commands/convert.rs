@@ -7,9 +7,9 @@ use clap::Args;
 use serde_json::Value;
 use voxprep_core::volume::{Channels, Header, Unit};
 use voxprep_core::voxels::ElementType;
-use voxprep_io::WriteOptions;
+use voxprep_io::{WriteOptions, writable_extension};
 
-use crate::destination::{check_replaces, format_of, writable};
+use crate::destination::{check_replaces, writable};
 use crate::failure::{say, usage};
 use crate::output::Output;
 use crate::work::Work;
@@ -69,9 +69,9 @@ fn element_type(name: &str) -> Result<ElementType, String> {
 impl Convert {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         let reading = self.work.start()?;
-        if format_of(&self.output).is_none() || self.output.is_dir() {
+        if writable_extension(&self.output).is_none() || self.output.is_dir() {
             return Err(usage(format_args!(
-                "the name says which format to write; end it in {}: {}",
+                "the name says which format to write; end it in one of {}: {}",
                 writable(),
                 self.output.display()
             )));

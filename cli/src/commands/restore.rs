@@ -9,10 +9,10 @@ use voxprep_core::provenance::Sidecar;
 use voxprep_core::schema;
 use voxprep_core::volume::{Role, Volume};
 use voxprep_core::with_type;
-use voxprep_io::{Error, WriteOptions};
+use voxprep_io::{Error, WriteOptions, writable_extension};
 
 use super::replay::read_sidecar;
-use crate::destination::{check_replaces, format_of, writable};
+use crate::destination::{check_replaces, writable};
 use crate::failure::usage;
 use crate::output::Output;
 use crate::work::{Work, warn};
@@ -80,9 +80,9 @@ Examples:
 impl Restore {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         let reading = self.work.start()?;
-        if format_of(&self.output).is_none() || self.output.is_dir() {
+        if writable_extension(&self.output).is_none() || self.output.is_dir() {
             return Err(usage(format_args!(
-                "the result is one file; end its name in {}: {}",
+                "the result is one file; end its name in one of {}: {}",
                 writable(),
                 self.output.display()
             )));
