@@ -33,7 +33,7 @@ pub(crate) struct Restore {
     #[arg(value_name = "PRED")]
     input: PathBuf,
 
-    /// The sidecar that the run wrote: voxprep.json, or NAME.voxprep.json
+    /// The sidecar that the run wrote: NAME.voxprep.json, or the folder with voxprep.json in it
     #[arg(long, value_name = "SIDECAR")]
     from: PathBuf,
 
@@ -74,7 +74,7 @@ pub(crate) struct Restore {
 const EXAMPLES: &str = "\
 Examples:
   voxprep restore predicted.nii.gz --from lung.voxprep.json -o in-scan.nii.gz
-  voxprep restore probability.nii.gz --from case7/voxprep.json --volume t1 -o in-t1.nii.gz
+  voxprep restore probability.nii.gz --from case7 --volume t1 -o in-t1.nii.gz
   voxprep restore lesion.nii.gz --from case7/voxprep.json --fill 255 -o in-scan.nii.gz";
 
 impl Restore {
