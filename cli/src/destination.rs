@@ -236,7 +236,7 @@ impl Destination {
         for (name, volume) in volumes {
             let path = self.path_of(name)?;
             voxprep_io::write(&path, volume, &WriteOptions { level: *level })?;
-            files.push(path);
+            files.extend(voxprep_io::files(&path));
         }
         match self {
             Self::Folder(folder, _) => {
@@ -264,14 +264,27 @@ impl Destination {
 
     /// Says which files of an earlier run in the same folder will not belong to the new set.
     fn warn_of_leftovers(&self, names: &[&str], points: bool) {
-        let Self::Folder(folder, format) = self else {
-            return;
-        };
         let old = fs::read_to_string(self.sidecar()).ok();
         let Some(old) = old.and_then(|text| serde_json::from_str::<Value>(&text).ok()) else {
             return;
         };
         let outputs = old["outputs"].as_array().into_iter().flatten();
+        let (folder, format) = match self {
+            Self::Folder(folder, format) => (folder, format),
+            Self::File(path) => {
+                let others = outputs.filter_map(|output| output["file"].as_str());
+                let others = others.map(|file| path.with_file_name(file));
+                for other in others.filter(|other| other != path && other.is_file()) {
+                    let (sidecar, other) = (self.sidecar(), other.display().to_string());
+                    let sidecar = sidecar.display();
+                    say(
+                        "warning",
+                        format_args!("the record of {other} is replaced by this one's: {sidecar}"),
+                    );
+                }
+                return;
+            }
+        };
         let volumes = outputs
             .filter_map(|output| output["file"].as_str())
             .filter(|file| {

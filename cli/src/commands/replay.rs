@@ -62,7 +62,7 @@ pub(crate) struct Replay {
 
 const EXAMPLES: &str = "\
 Examples:
-  voxprep replay lung.voxprep.json scan.nii.gz -o again/lung.nii.gz
+  voxprep replay lung.voxprep.json scan.nii.gz -o again.nii.gz
   voxprep replay case7/voxprep.json scan.nii.gz lungs=mask.nii.gz -o again
   voxprep replay case7/voxprep.json t1=a.nii.gz --points tips=tips.csv -o again";
 

@@ -62,7 +62,7 @@ pub(crate) struct Restore {
     )]
     fill: f64,
 
-    /// Compression of .nii.gz: 0 stores, 1 is fast, 9 is small
+    /// Compression of files that end in .gz: 0 stores, 1 is fast, 9 is small
     #[arg(long, value_name = "N", default_value_t = WriteOptions::default().level,
           value_parser = clap::value_parser!(u32).range(0..=9))]
     level: u32,
@@ -97,7 +97,10 @@ impl Restore {
         drop(volume);
         voxprep_io::write(&self.output, &restored, &WriteOptions { level: self.level })?;
         warn(&finding);
-        out.line(self.output.display())
+        for file in voxprep_io::files(&self.output) {
+            out.line(file.display())?;
+        }
+        Ok(())
     }
 
     /// The output that the volume was made from.

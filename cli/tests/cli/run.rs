@@ -7,7 +7,7 @@ use voxprep_core::provenance::{Sidecar, hash_volume};
 
 use crate::case::Case;
 
-const WINDOW: &str = "'ct.window'\npreset = 'lung'";
+pub(crate) const WINDOW: &str = "'ct.window'\npreset = 'lung'";
 
 fn json(case: &Case, name: &str) -> Value {
     serde_json::from_slice(&fs::read(case.path(name)).unwrap()).unwrap()
