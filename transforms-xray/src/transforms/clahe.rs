@@ -19,7 +19,8 @@ use voxprep_kernels::clahe::{
 /// several is an image of its own. An image of one value is not equalised, with a finding; an axis has at
 /// most as many tiles as pixels, else there is a finding. Noise in flat regions is raised too, by at most
 /// about `clip_limit`. Extra memory: for each tile 2 bytes per value between the smallest and the largest,
-/// or 4 per bin; more than 1 GiB is refused.
+/// or 4 per bin, for as many slices as there are threads; more than 1 GiB for one is refused. `depth = "u8"`
+/// needs a byte per voxel beside, `report` 17 bytes per pixel of a slice.
 ///
 /// # Reference
 /// Zuiderveld, Contrast limited adaptive histogram equalization, Graphics Gems IV (1994) 474.
