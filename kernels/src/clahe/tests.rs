@@ -524,14 +524,8 @@ fn tables_of_more_than_a_gibibyte_are_refused() {
 fn blocks_larger_than_the_image_hold_its_reflections() {
     let image = Array3::from_shape_fn((1, 10, 10), |(_, y, x)| ((10 * y + x) * 37 % 101) as u8);
     for (size, expected) in [
-        (
-            [30, 30, 1],
-            [0.0, 0.368_279_07, 0.736_619_5, 0.100_484_334],
-        ),
-        (
-            [7, 25, 1],
-            [0.0, 0.387_256_12, 0.768_770_04, 0.144_480_12],
-        ),
+        ([30, 30, 1], [0.0, 0.368_279_07, 0.736_619_5, 0.100_484_334]),
+        ([7, 25, 1], [0.0, 0.387_256_12, 0.768_770_04, 0.144_480_12]),
     ] {
         let blocks = Blocks {
             size: Some(size),
