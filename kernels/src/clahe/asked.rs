@@ -77,9 +77,14 @@ impl Asked {
     pub fn scale<T: Element>(&self) -> Scale {
         let bins = self.bins.unwrap_or(BINS);
         match (self.range, whole::<T>()) {
+            // Saying what is the case anyway changes nothing.
+            (given, Some(whole))
+                if self.bins.is_none() && given.is_none_or(|given| given == whole) =>
+            {
+                Scale::Type
+            }
             (Some([low, high]), _) => Scale::Range { low, high, bins },
             (None, None) => Scale::Data { bins },
-            (None, Some(_)) if self.bins.is_none() => Scale::Type,
             (None, Some([low, high])) => Scale::Range { low, high, bins },
         }
     }
@@ -156,5 +161,30 @@ impl Outcome {
         };
         let (asked, used) = (words(asked), words(self.tiles));
         (asked != used).then(|| format!("the image is smaller than {asked} tiles and has {used}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_that_is_the_whole_type_is_no_other_scale() {
+        let asked = |range| Asked {
+            range,
+            ..Asked::default()
+        };
+        assert_eq!(asked(Some([0.0, 65535.0])).scale::<u16>(), Scale::Type);
+        assert_eq!(asked(None).scale::<u8>(), Scale::Type);
+        let part = asked(Some([0.0, 4095.0])).scale::<u16>();
+        assert_eq!(
+            part,
+            Scale::Range {
+                low: 0.0,
+                high: 4095.0,
+                bins: 4096
+            }
+        );
+        assert_eq!(asked(None).scale::<i16>(), Scale::Data { bins: 4096 });
     }
 }
