@@ -94,6 +94,20 @@ pub fn write(path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()>
     format::for_writing(path)?.write(path, volume, options)
 }
 
+/// The files that [`read`] opens for this name: the file itself, and of a pair both halves, however
+/// each is compressed. Only the name itself where it cannot be read.
+pub fn files_read(path: &Path) -> Vec<PathBuf> {
+    let mut files = vec![path.to_owned()];
+    if let Ok((source, format)) = format::open(path) {
+        for file in format.files_read(&source) {
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+    }
+    files
+}
+
 /// The files that [`write()`] makes of this name: two where the format is a pair, else one.
 pub fn files(path: &Path) -> Vec<PathBuf> {
     format::for_writing(path).map_or_else(|_| vec![path.to_owned()], |format| format.files(path))

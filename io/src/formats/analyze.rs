@@ -13,6 +13,8 @@
 //! | `cal_max`, `cal_min`, `glmax`, `glmin` | without a slope: the line through both extremes, where the two of each pair differ | SPM2; nibabel |
 //! | a `.mat` file beside it | where SPM99 and SPM2 keep an affine: not read, and said aloud | |
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Value, json};
 use voxprep_core::geometry::Geometry;
 use voxprep_core::kernels::affine::Affine;
@@ -25,7 +27,7 @@ use crate::source::{COPY_AGAIN, Source};
 use crate::stored::{Number, Scale};
 
 use super::nifti::affine::{TURN, spacing};
-use super::nifti::body::{Body, Inner, Stored, wrong};
+use super::nifti::body::{self, Body, Inner, Stored, wrong};
 use super::nifti::fields::{Fields, Kind, Version};
 use super::nifti::header::{self, axes, named};
 
@@ -100,6 +102,10 @@ impl Format for Analyze {
 
     fn recognises(&self, start: &[u8]) -> bool {
         Kind::of(start) == Some(Kind::Header(Version::Analyze, false))
+    }
+
+    fn files_read(&self, source: &Source) -> Vec<PathBuf> {
+        body::files_read(source)
     }
 
     fn read_header(&self, source: &Source, options: &ReadOptions) -> Result<Header> {

@@ -67,6 +67,10 @@ impl Format for Nifti {
         }
     }
 
+    fn files_read(&self, source: &Source) -> Vec<PathBuf> {
+        body::files_read(source)
+    }
+
     fn files(&self, path: &Path) -> Vec<PathBuf> {
         pair(path).map_or_else(|| vec![path.to_owned()], Vec::from)
     }

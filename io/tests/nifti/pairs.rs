@@ -42,6 +42,43 @@ fn either_half_may_be_named_and_each_may_be_gzip() {
     }
 }
 
+/// Whoever writes results asks this, so as not to write over what is read.
+#[test]
+fn the_files_that_are_read_are_both_halves_however_they_are_compressed() {
+    let [header, voxels] = pair();
+    for (hdr, img) in [
+        ("a.hdr", "a.img"),
+        ("a.hdr", "a.img.gz"),
+        ("a.hdr.gz", "a.img"),
+        ("A.HDR", "A.IMG"),
+    ] {
+        let folder = Folder::new();
+        for (name, bytes) in [(hdr, &header), (img, &voxels)] {
+            let gz = name.ends_with(".gz");
+            folder.with(name, &if gz { gzip(bytes) } else { bytes.clone() });
+        }
+        let [hdr, img] = [hdr, img].map(|name| folder.path(name));
+        assert_eq!(voxprep_io::files_read(&hdr), [hdr.clone(), img.clone()]);
+        assert_eq!(voxprep_io::files_read(&img), [img, hdr]);
+    }
+    let folder = Folder::new();
+    let made = Made::new(false, &[2], 2).voxels(&[8, 9], 1);
+    for name in ["a.nii", "a.hdr", "a.img"] {
+        let single = folder.with(name, &made.bytes);
+        assert_eq!(voxprep_io::files_read(&single), [single]);
+        fs::remove_file(folder.path(name)).unwrap();
+    }
+    let analyze = folder.with("b.hdr", &{
+        let mut bytes = made.bytes[..348].to_vec();
+        bytes[344..348].fill(0);
+        bytes
+    });
+    let voxels = folder.with("b.img", &[8, 9]);
+    assert_eq!(voxprep_io::files_read(&analyze), [analyze, voxels]);
+    let absent = folder.path("absent.nii");
+    assert_eq!(voxprep_io::files_read(&absent), [absent]);
+}
+
 #[test]
 fn a_half_without_the_other_is_refused_by_name() {
     let [header, voxels] = pair();

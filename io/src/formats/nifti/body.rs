@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use voxprep_core::volume::{Header, Volume};
 
-use super::fields::{Fields, Version};
+use super::fields::{Fields, Kind, Version};
 use crate::ReadOptions;
 use crate::error::{Error, Result};
 use crate::source::{COPY_AGAIN, Source};
@@ -214,6 +214,16 @@ fn offset(fields: &Fields) -> Result<u64, String> {
         });
     }
     Ok(vox_offset as u64)
+}
+
+/// The file of the header, and that of the voxels where they are in another one.
+pub(in crate::formats) fn files_read(header: &Source) -> Vec<PathBuf> {
+    let mut files = vec![header.path().to_owned()];
+    if let Some(Kind::Header(_, false)) = Kind::of(header.start()) {
+        let names = half(header.path(), "hdr", "img");
+        files.extend(names.into_iter().find(|name| name.is_file()));
+    }
+    files
 }
 
 /// Opens the voxels of a pair.
