@@ -118,6 +118,33 @@ fn voxels_that_begin_as_gzip_does_are_voxels() {
     }
 }
 
+/// Compressed voxels whose file lost its .gz: the file is longer than noise compressed would need.
+#[test]
+fn compressed_voxels_under_a_plain_name_are_inflated() {
+    let mut state = 1_u32;
+    let noise: Vec<u8> = (0..4096)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .collect();
+    for (voxels, longer) in [(noise, true), (vec![7; 4096], false)] {
+        let [header, _] = halves(Made::new(false, &[16, 16, 16], 2));
+        let packed = gzip(&voxels);
+        assert_eq!(packed.len() > voxels.len(), longer);
+        let folder = Folder::new();
+        folder.with("a.img", &packed);
+        let volume = read(&folder.with("a.hdr", &header)).unwrap();
+        assert!(all::<u8>(&volume) == voxels);
+    }
+    // No gzip header: voxels, and what follows them.
+    let [header, _] = halves(Made::new(false, &[4, 1, 1], 2));
+    let folder = Folder::new();
+    folder.with("a.img", &[0x1f, 0x8b, 7, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    let volume = read(&folder.with("a.hdr", &header)).unwrap();
+    assert_eq!(all::<u8>(&volume), [0x1f, 0x8b, 7, 0]);
+}
+
 #[test]
 fn voxels_may_begin_after_the_start_of_their_file() {
     let mut made = Made::new(false, &[3, 1, 1], 2);

@@ -154,7 +154,9 @@ impl Body {
     /// Reads the voxels; `source` is the file of the header.
     pub(in crate::formats) fn read(&self, source: &Source, mut header: Header) -> Result<Volume> {
         let source = self.source(source);
-        let voxels = self.layout.read(source.contents(self.end)?, self.offset)?;
+        let voxels = self
+            .layout
+            .read(source.contents(self.offset, self.end)?, self.offset)?;
         header.element_type = voxels.element_type();
         Volume::with_header(header, voxels).map_err(|e| Error::core(source.path(), e))
     }
