@@ -21,8 +21,8 @@ compile_error!("voxels are written as they are in memory, which must be little-e
 /// The longest axis that the 16-bit integers of NIfTI-1 state.
 const MOST: usize = 32_767;
 const INTENT_VECTOR: i64 = 1007;
-/// Intents that say what several numbers per voxel are.
-const INTENTS_OF_TUPLES: std::ops::RangeInclusive<i64> = 1004..=1011;
+/// Intents that say what several numbers per voxel are, whatever their values.
+const INTENTS_OF_TUPLES: [std::ops::RangeInclusive<i64>; 2] = [1004..=1010, 2003..=2004];
 /// Millimetres and seconds, in `xyzt_units`.
 const MM: i64 = 2;
 const SECONDS: i64 = 8;
@@ -89,15 +89,19 @@ impl<'a> File<'a> {
             None => {
                 let bytes = voxels.bytes();
                 let each = bytes.len() / voxels.channels().max(1);
-                let channels = order
-                    .channels
-                    .iter()
-                    .filter_map(|c| bytes.get(c * each..(c + 1) * each));
-                Stored::Channels(channels.collect())
+                let channels = order.channels.iter();
+                let channels = channels.map(|c| bytes.get(c * each..(c + 1) * each));
+                let channels = channels.collect::<Option<_>>();
+                Stored::Channels(channels.ok_or_else(|| Error::core(path, contradiction()))?)
             }
         };
+        let extensions = extensions::bytes(&volume.header().attachments).ok_or_else(|| {
+            let reason = "the volume carries more header extensions than the 256 of 16 MiB in all \
+                          that are written";
+            Error::unsupported(path, reason).remedy("take some of its attachments away")
+        })?;
         Ok(Self {
-            start: start(volume, &order, single),
+            start: start(volume, &order, single, &extensions),
             voxels: stored,
         })
     }
@@ -200,20 +204,31 @@ fn interleave<T: Voxel, O: Voxel>(
     order: &Order,
     length: usize,
 ) -> voxprep_core::error::Result<Buf<O>> {
-    let values = voxels.values::<T>().unwrap_or_default();
+    let values = voxels.values::<T>().ok_or_else(contradiction)?;
     let each = values.len() / voxels.channels().max(1);
+    // Every number of the buffer is written below: as many groups as there are first channels.
+    if each * length * order.channels.len() != values.len() {
+        return Err(contradiction());
+    }
     let mut buf = Buf::<O>::for_overwrite(values.len())?;
     let groups = buf.as_mut_slice()?.par_chunks_mut((each * length).max(1));
-    groups.zip(&order.channels).for_each(|(group, first)| {
+    groups.zip(&order.channels).try_for_each(|(group, first)| {
         for part in 0..length {
             let from = (first + part * order.stride) * each;
-            let plane = values.get(from..from + each).unwrap_or_default();
+            let plane = values.get(from..from + each).ok_or_else(contradiction)?;
             for (voxel, value) in group.chunks_exact_mut(length).zip(plane) {
                 voxel[part] = O::from_f64(value.to_f64());
             }
         }
-    });
+        Ok::<_, voxprep_core::error::Error>(())
+    })?;
     Ok(buf)
+}
+
+/// What is said where channels and voxels do not fit together: nothing is written then.
+fn contradiction() -> voxprep_core::error::Error {
+    voxprep_core::error::Error::input("the axes of the channels are not those of the voxels")
+        .remedy("set the channels of the volume anew")
 }
 
 /// The buffer as voxels, whose shape does not matter any more.
@@ -222,9 +237,7 @@ fn one<O: Voxel>(voxels: &Voxels, buf: Buf<O>) -> voxprep_core::error::Result<Vo
 }
 
 /// All that comes before the voxels: the header, and four bytes that say whether extensions follow.
-fn start(volume: &Volume, order: &Order, single: bool) -> Vec<u8> {
-    let facts = &volume.header().facts;
-    let extensions = extensions::bytes(facts);
+fn start(volume: &Volume, order: &Order, single: bool, extensions: &[u8]) -> Vec<u8> {
     let mut fields = fields(volume, order, single);
     if single {
         fields.vox_offset = (fields.len() + extensions.len()) as f64;
@@ -241,7 +254,7 @@ fn fields(volume: &Volume, order: &Order, single: bool) -> Fields {
     let sizes = volume.voxels().size();
     let lengths = || sizes.iter().chain(&order.beyond);
     let geometry = affine::stored(volume.geometry());
-    let version = if lengths().any(|&n| n > MOST) || !geometry.suits_f32() {
+    let version = if lengths().any(|&n| n > MOST) || !geometry.suits_f32(sizes) {
         Version::Two
     } else {
         Version::One
@@ -329,21 +342,34 @@ fn form(facts: &Map<String, Value>) -> i64 {
     known.unwrap_or(SCANNER)
 }
 
+/// Whether dimensions 5 to 7 are what they were: an intent says what the numbers along them are.
+fn tuples_as_read(facts: &Map<String, Value>, order: &Order) -> bool {
+    let stated = facts.get("nifti.intent_dim").and_then(Value::as_array);
+    let read = stated.into_iter().flatten();
+    let read: Vec<_> = read.map(|n| n.as_u64().unwrap_or(0)).collect();
+    let mut now = order
+        .beyond
+        .iter()
+        .skip(1)
+        .map(|&n| n as u64)
+        .collect::<Vec<_>>();
+    while now.last() == Some(&1) {
+        now.pop();
+    }
+    now == read
+}
+
 /// What the values are, as far as it still holds: what the file said when it was read, and that
 /// there are several numbers per voxel.
 fn intent(volume: &Volume, order: &Order) -> (i64, [f64; 3]) {
     let header = volume.header();
     let facts = &header.facts;
     let tuples = order.beyond.get(1).is_some_and(|&n| n > 1);
-    let several = volume.voxels().channels() > 1;
     let known = facts.get("nifti.intent_code").and_then(Value::as_i64);
     let known = known.filter(|code| {
-        let fits = if INTENTS_OF_TUPLES.contains(code) {
-            several
-        } else {
-            !tuples && header.unit != Unit::Normalised
-        };
-        fits && i16::try_from(*code).is_ok()
+        let same_values = header.unit != Unit::Normalised
+            || INTENTS_OF_TUPLES.iter().any(|codes| codes.contains(code));
+        same_values && tuples_as_read(facts, order) && i16::try_from(*code).is_ok()
     });
     let Some(code) = known else {
         // A file that said nothing of such axes still says nothing.
@@ -356,4 +382,29 @@ fn intent(volume: &Volume, order: &Order) -> (i64, [f64; 3]) {
     let stated = facts.get("nifti.intent_p").and_then(Value::as_array);
     let parameter = |i: usize| stated.and_then(|p| p.get(i)?.as_f64()).unwrap_or(0.0);
     (code, [0, 1, 2].map(parameter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What cannot be found among the voxels is not filled up with whatever memory held.
+    #[test]
+    fn an_order_that_is_not_that_of_the_voxels_is_an_error() {
+        let voxels = Voxels::new(4, [2, 1, 1], Buf::from((0..8).collect::<Vec<u8>>())).unwrap();
+        let order = |channels: &[usize]| Order {
+            inner: Some((2, 32)),
+            beyond: vec![2],
+            steps: vec![None],
+            fourth: Fourth::Unused,
+            channels: channels.to_vec(),
+            stride: 1,
+        };
+        let interleaved = |channels| interleave::<u8, f32>(&voxels, &order(channels), 2);
+        let expected = [0., 2., 1., 3., 4., 6., 5., 7.];
+        assert_eq!(interleaved(&[0, 2]).unwrap().as_slice(), expected);
+        assert!(interleaved(&[0, 3]).is_err());
+        assert!(interleaved(&[0]).is_err());
+        assert!(interleaved(&[0, 2, 4]).is_err());
+    }
 }
