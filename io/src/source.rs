@@ -162,7 +162,7 @@ impl Source {
 
     /// The contents from byte `start` on, in their order; [`Source::unread`] makes an error of what
     /// goes wrong.
-    pub(crate) fn from_byte(&self, start: u64) -> Result<Box<dyn Read + '_>> {
+    pub(crate) fn bytes_from(&self, start: u64) -> Result<Box<dyn Read + '_>> {
         if !self.gzip {
             io::Seek::seek(&mut &self.file, io::SeekFrom::Start(start))
                 .map_err(|e| self.unread(&e))?;
@@ -382,7 +382,7 @@ mod tests {
             assert_eq!(source.start(), plain);
             for start in [0, 60, 199, 200, 300] {
                 let mut found = Vec::new();
-                let mut contents = source.from_byte(start).unwrap();
+                let mut contents = source.bytes_from(start).unwrap();
                 contents.read_to_end(&mut found).unwrap();
                 assert_eq!(found, plain[plain.len().min(start as usize)..]);
             }

@@ -55,7 +55,7 @@ impl Extensions {
             .get(fields.len())
             .is_some_and(|&flag| flag != 0)
         {
-            let mut contents = source.from_byte(start)?;
+            let mut contents = source.bytes_from(start)?;
             while all.warning.is_none()
                 && all
                     .next(&mut contents, fields.big_endian, start, end)
