@@ -62,7 +62,7 @@ fn rename_pair(voxels: Aside<'_>, header: Aside<'_>, between: impl FnOnce()) -> 
         return Err(error);
     }
     between();
-    header.rename("put the header beside the voxels, which are new and have none now,")
+    header.rename("put the header beside its voxels (they are new, and without one now)")
 }
 
 /// A file that is finished, but not yet where it should be. Dropped, it is removed.
@@ -314,7 +314,9 @@ mod tests {
         let error = rename_pair(voxels, header, || fs::create_dir(&hdr).unwrap());
         let message = error.unwrap_err().to_string();
         assert!(
-            message.starts_with("cannot put the header beside the voxels, which are new"),
+            message.starts_with(
+                "cannot put the header beside its voxels (they are new, and without one now): "
+            ),
             "{message}"
         );
         assert_eq!((held(&hdr), held(&img).as_deref()), (None, Some("new")));

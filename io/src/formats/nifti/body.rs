@@ -24,6 +24,13 @@ pub(in crate::formats) struct Stored {
     pub(in crate::formats) inner: Option<Inner>,
 }
 
+impl Stored {
+    /// Bits per voxel.
+    pub(in crate::formats) fn bits(self) -> i64 {
+        8 * self.number.bytes() as i64 * self.inner.map_or(1, Inner::length) as i64
+    }
+}
+
 /// What the numbers of one voxel mean where there are several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::formats) enum Inner {

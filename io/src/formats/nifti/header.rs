@@ -86,8 +86,8 @@ fn check_offset(source: &Source, offset: u64, end: u64, options: &ReadOptions) -
 
 /// What is said of a size of the voxels that is not that of their datatype; 0 says nothing.
 pub(in crate::formats) fn bitpix(fields: &Fields, stored: Stored) -> Option<String> {
-    let bits = 8 * stored.number.bytes() * stored.inner.map_or(1, Inner::length) as u64;
-    let contradicts = fields.bitpix != 0 && u64::try_from(fields.bitpix) != Ok(bits);
+    let bits = stored.bits();
+    let contradicts = fields.bitpix != 0 && fields.bitpix != bits;
     contradicts.then(|| {
         format!(
             "the header states {} bits per voxel (bitpix), its datatype {} has {bits}; the datatype is used",
@@ -96,26 +96,36 @@ pub(in crate::formats) fn bitpix(fields: &Fields, stored: Stored) -> Option<Stri
     })
 }
 
+/// The datatypes of NIfTI that are read, and of which some are written.
+const DATATYPES: [(i64, Number, Option<Inner>); 14] = [
+    (2, Number::U8, None),
+    (4, Number::I16, None),
+    (8, Number::I32, None),
+    (16, Number::F32, None),
+    (32, Number::F32, Some(Inner::Complex)),
+    (64, Number::F64, None),
+    (128, Number::U8, Some(Inner::Rgb)),
+    (256, Number::I8, None),
+    (512, Number::U16, None),
+    (768, Number::U32, None),
+    (1024, Number::I64, None),
+    (1280, Number::U64, None),
+    (1792, Number::F64, Some(Inner::Complex)),
+    (2304, Number::U8, Some(Inner::Rgba)),
+];
+
 /// What a datatype of NIfTI stands for.
 pub(in crate::formats) fn stored(datatype: i64) -> Option<Stored> {
-    let (number, inner) = match datatype {
-        2 => (Number::U8, None),
-        4 => (Number::I16, None),
-        8 => (Number::I32, None),
-        16 => (Number::F32, None),
-        32 => (Number::F32, Some(Inner::Complex)),
-        64 => (Number::F64, None),
-        128 => (Number::U8, Some(Inner::Rgb)),
-        256 => (Number::I8, None),
-        512 => (Number::U16, None),
-        768 => (Number::U32, None),
-        1024 => (Number::I64, None),
-        1280 => (Number::U64, None),
-        1792 => (Number::F64, Some(Inner::Complex)),
-        2304 => (Number::U8, Some(Inner::Rgba)),
-        _ => return None,
+    let known = DATATYPES.iter().find(|(code, ..)| *code == datatype);
+    known.map(|&(_, number, inner)| Stored { number, inner })
+}
+
+/// The datatype of NIfTI that stands for this.
+pub(super) fn datatype(stored: Stored) -> Option<i64> {
+    let fits = |(_, number, inner): &&(i64, Number, Option<Inner>)| {
+        (*number, *inner) == (stored.number, stored.inner)
     };
-    Some(Stored { number, inner })
+    DATATYPES.iter().find(fits).map(|(code, ..)| *code)
 }
 
 /// Refuses a datatype that stands for nothing that can be read.
@@ -290,4 +300,19 @@ fn facts(fields: &Fields, placed: &affine::Placed, beyond: &[usize]) -> Map<Stri
         keep("toffset", json!(fields.toffset));
     }
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datatype_and_what_it_stands_for_lead_to_each_other() {
+        for (code, ..) in DATATYPES {
+            assert_eq!(datatype(stored(code).unwrap()), Some(code));
+        }
+        assert_eq!(stored(2304).unwrap().bits(), 32);
+        assert_eq!(stored(1792).unwrap().bits(), 128);
+        assert_eq!(stored(1), None);
+    }
 }

@@ -10,10 +10,12 @@ use voxprep_core::volume::{AxisKind, ChannelAxis, Unit, Volume};
 use voxprep_core::voxels::{ElementType, Voxel, Voxels};
 use voxprep_core::with_type;
 
+use super::body::{Inner, Stored};
 use super::fields::{Fields, Version};
-use super::header::{TIME, seconds};
+use super::header::{TIME, datatype, seconds};
 use super::{affine, extensions};
 use crate::error::{Error, Result};
+use crate::stored::Number;
 
 #[cfg(target_endian = "big")]
 compile_error!("voxels are written as they are in memory, which must be little-endian");
@@ -30,10 +32,10 @@ const SECONDS: i64 = 8;
 /// A volume laid out as the file will be.
 pub(super) struct File<'a> {
     start: Vec<u8>,
-    voxels: Stored<'a>,
+    voxels: Pieces<'a>,
 }
 
-enum Stored<'a> {
+enum Pieces<'a> {
     /// The channels as they are, in the file's order.
     Channels(Vec<&'a [u8]>),
     /// Numbers of one voxel side by side.
@@ -42,8 +44,10 @@ enum Stored<'a> {
 
 /// The order in which the file holds the channels.
 struct Order {
-    /// The channel axis whose numbers are side by side, and its datatype.
-    inner: Option<(usize, i16)>,
+    /// How one voxel is stored, perhaps with the numbers of a channel axis side by side.
+    stored: Stored,
+    /// The datatype that says so.
+    datatype: i64,
     /// The lengths of dimensions 4 and up, and the steps along them.
     beyond: Vec<usize>,
     steps: Vec<Option<f64>>,
@@ -73,18 +77,21 @@ impl<'a> File<'a> {
     pub(super) fn new(path: &Path, volume: &'a Volume, single: bool) -> Result<Self> {
         let order = Order::of(path, volume)?;
         let voxels = volume.voxels();
-        let stored = match order.inner {
-            Some((length, datatype)) => {
-                let buf = match (voxels.element_type(), datatype) {
-                    (ElementType::U8, 128 | 2304) => {
+        let pieces = match order.stored.inner {
+            Some(inside) => {
+                let length = inside.length();
+                let buf = match (voxels.element_type(), order.stored.number) {
+                    (ElementType::U8, Number::U8) => {
                         interleave::<u8, u8>(voxels, &order, length).and_then(|b| one(voxels, b))
                     }
-                    (ty, 32) => with_type!(ty, T => interleave::<T, f32>(voxels, &order, length))
-                        .and_then(|b| one(voxels, b)),
+                    (ty, Number::F32) => {
+                        with_type!(ty, T => interleave::<T, f32>(voxels, &order, length))
+                            .and_then(|b| one(voxels, b))
+                    }
                     (ty, _) => with_type!(ty, T => interleave::<T, f64>(voxels, &order, length))
                         .and_then(|b| one(voxels, b)),
                 };
-                Stored::Interleaved(buf.map_err(|e| Error::core(path, e))?)
+                Pieces::Interleaved(buf.map_err(|e| Error::core(path, e))?)
             }
             None => {
                 let bytes = voxels.bytes();
@@ -92,7 +99,7 @@ impl<'a> File<'a> {
                 let channels = order.channels.iter();
                 let channels = channels.map(|c| bytes.get(c * each..(c + 1) * each));
                 let channels = channels.collect::<Option<_>>();
-                Stored::Channels(channels.ok_or_else(|| Error::core(path, contradiction()))?)
+                Pieces::Channels(channels.ok_or_else(|| Error::core(path, contradiction()))?)
             }
         };
         let extensions = extensions::bytes(&volume.header().attachments).ok_or_else(|| {
@@ -102,7 +109,7 @@ impl<'a> File<'a> {
         })?;
         Ok(Self {
             start: start(volume, &order, single, &extensions),
-            voxels: stored,
+            voxels: pieces,
         })
     }
 
@@ -114,8 +121,8 @@ impl<'a> File<'a> {
     /// The voxels, in pieces.
     pub(super) fn voxels(&self) -> Vec<&[u8]> {
         match &self.voxels {
-            Stored::Channels(channels) => channels.clone(),
-            Stored::Interleaved(voxels) => vec![voxels.bytes()],
+            Pieces::Channels(channels) => channels.clone(),
+            Pieces::Interleaved(voxels) => vec![voxels.bytes()],
         }
     }
 }
@@ -144,7 +151,7 @@ impl Order {
             .position(|(axis, _)| inner(axis, ty).is_some());
         let inner = inside
             .map(|i| strided.remove(i))
-            .and_then(|(axis, stride)| Some((axis.length, inner(&axis, ty)?, stride)));
+            .and_then(|(axis, stride)| Some((inner(&axis, ty)?, stride)));
         // Dimension 4 is time, whichever place it has among the channels; the others keep theirs.
         strided.sort_by_key(|(axis, _)| axis.kind != AxisKind::Time);
         let units = volume.header().facts.get("nifti.xyzt_units");
@@ -176,25 +183,51 @@ impl Order {
             )
             .remedy("write fewer channels, or each to its own file"));
         }
+        let stored = inner.map_or_else(|| plain(ty), |(stored, _)| stored);
+        let datatype = datatype(stored).ok_or_else(|| {
+            let reason = format!("NIfTI has no type for {ty} voxels of these channels");
+            Error::unsupported(path, reason).remedy("write fewer channels, or each to its own file")
+        })?;
         Ok(Self {
-            inner: inner.map(|(length, datatype, _)| (length, datatype)),
+            stored,
+            datatype,
             beyond,
             steps,
             fourth,
             channels,
-            stride: inner.map_or(1, |(_, _, stride)| stride),
+            stride: inner.map_or(1, |(_, stride)| stride),
         })
     }
 }
 
-/// The datatype in which NIfTI stores an axis inside the voxel, if it does.
-fn inner(axis: &ChannelAxis, ty: ElementType) -> Option<i16> {
-    match (axis.kind, axis.length, ty) {
-        (AxisKind::Complex, 2, ElementType::I32 | ElementType::F64) => Some(1792),
-        (AxisKind::Complex, 2, _) => Some(32),
-        (AxisKind::Colour, 3, ElementType::U8) => Some(128),
-        (AxisKind::Colour, 4, ElementType::U8) => Some(2304),
-        _ => None,
+/// How NIfTI stores an axis inside the voxel, if it does.
+fn inner(axis: &ChannelAxis, ty: ElementType) -> Option<Stored> {
+    let (number, inner) = match (axis.kind, axis.length, ty) {
+        (AxisKind::Complex, 2, ElementType::I32 | ElementType::F64) => {
+            (Number::F64, Inner::Complex)
+        }
+        (AxisKind::Complex, 2, _) => (Number::F32, Inner::Complex),
+        (AxisKind::Colour, 3, ElementType::U8) => (Number::U8, Inner::Rgb),
+        (AxisKind::Colour, 4, ElementType::U8) => (Number::U8, Inner::Rgba),
+        _ => return None,
+    };
+    let inner = Some(inner);
+    Some(Stored { number, inner })
+}
+
+/// How single numbers of a type are stored.
+fn plain(ty: ElementType) -> Stored {
+    let number = match ty {
+        ElementType::U8 => Number::U8,
+        ElementType::I16 => Number::I16,
+        ElementType::U16 => Number::U16,
+        ElementType::I32 => Number::I32,
+        ElementType::F32 => Number::F32,
+        ElementType::F64 => Number::F64,
+    };
+    Stored {
+        number,
+        inner: None,
     }
 }
 
@@ -261,17 +294,7 @@ fn fields(volume: &Volume, order: &Order, single: bool) -> Fields {
     };
     let mut fields = Fields::empty(version, single);
 
-    (fields.datatype, fields.bitpix) = match (order.inner, volume.voxels().element_type()) {
-        (Some((_, 32)), _) => (32, 64),
-        (Some((_, 1792)), _) => (1792, 128),
-        (Some((length, code)), _) => (i64::from(code), 8 * length as i64),
-        (None, ElementType::U8) => (2, 8),
-        (None, ElementType::I16) => (4, 16),
-        (None, ElementType::U16) => (512, 16),
-        (None, ElementType::I32) => (8, 32),
-        (None, ElementType::F32) => (16, 32),
-        (None, ElementType::F64) => (64, 64),
-    };
+    (fields.datatype, fields.bitpix) = (order.datatype, order.stored.bits());
     fields.dim = [1; 8];
     fields.dim[0] = 3 + order.beyond.len() as i64;
     for (dim, &n) in fields.dim[1..].iter_mut().zip(lengths()) {
@@ -393,7 +416,11 @@ mod tests {
     fn an_order_that_is_not_that_of_the_voxels_is_an_error() {
         let voxels = Voxels::new(4, [2, 1, 1], Buf::from((0..8).collect::<Vec<u8>>())).unwrap();
         let order = |channels: &[usize]| Order {
-            inner: Some((2, 32)),
+            stored: Stored {
+                number: Number::F32,
+                inner: Some(Inner::Complex),
+            },
+            datatype: 32,
             beyond: vec![2],
             steps: vec![None],
             fourth: Fourth::Unused,
