@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use voxprep_core::volume::{AxisKind, Volume};
 use voxprep_io::{ReadOptions, WriteOptions};
 
 /// Which files there are, and which one is named.
@@ -75,9 +76,7 @@ impl Case {
 
     /// Reads the files, and holds what comes of it to the promises: a volume or an error of one
     /// line; header and volume agree; what was read can be written, and read again.
-    ///
-    /// Returns whether there was a volume.
-    pub(crate) fn run(&self, folder: &Path) -> bool {
+    pub(crate) fn run(&self, folder: &Path) -> Outcome {
         let [first, second] = match self.named {
             Named::Single => ["a.nii", "b.img"],
             Named::Header | Named::Voxels => ["a.hdr", "a.img"],
@@ -110,24 +109,67 @@ impl Case {
                 "{message}"
             );
         }
+        let header = header.ok();
+        let values = header.as_ref().map_or(0, |header| {
+            header.geometry.voxels() as u64 * header.channels.len() as u64
+        });
+        let extensions = volume.as_ref().ok().map(|volume| {
+            let list = volume.header().facts.get("nifti.extensions");
+            let list = list.and_then(|list| list.as_array()).into_iter().flatten();
+            list.filter_map(|e| e.get("size")?.as_u64()).sum()
+        });
+        let outcome = Outcome { values, extensions };
         let Ok(volume) = volume else {
-            return false;
+            return outcome;
         };
         let header = header.expect("the header of a volume that can be read");
         assert_eq!(&header.geometry, volume.geometry());
         assert_eq!(header.channels, volume.header().channels);
+        assert_eq!(header.attachments, volume.header().attachments);
 
-        let copy = folder.join("copy.nii");
-        if let Err(error) = voxprep_io::write(&copy, &volume, &WriteOptions::default()) {
-            let message = error.to_string();
-            assert!(!message.contains('\n'), "{message}");
-            return true;
+        for name in ["copy.nii", "copy.hdr"] {
+            let copy = folder.join(name);
+            match voxprep_io::write(&copy, &volume, &WriteOptions::default()) {
+                Ok(()) => compare(&copy, &volume),
+                Err(error) => {
+                    let message = error.to_string();
+                    assert!(!message.contains('\n'), "{message}");
+                }
+            }
         }
-        let trusted = ReadOptions { no_limits: true };
-        let again = voxprep_io::read(&copy, &trusted).expect("what was written can be read");
-        assert_eq!(again.voxels().size(), volume.voxels().size());
-        assert_eq!(again.voxels().channels(), volume.voxels().channels());
-        assert!(again.voxels().bytes() == volume.voxels().bytes());
-        true
+        outcome
     }
+}
+
+/// What came of a case.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "the fuzzer does not count")]
+pub(crate) struct Outcome {
+    /// How many values the header declares, if it could be read.
+    pub(crate) values: u64,
+    /// Bytes of header extensions, if there was a volume.
+    pub(crate) extensions: Option<u64>,
+}
+
+/// Reads what was written of a volume, and holds it against the volume.
+fn compare(copy: &Path, volume: &Volume) {
+    let trusted = ReadOptions { no_limits: true };
+    let again = voxprep_io::read(copy, &trusted).expect("what was written can be read");
+    let [written, kept] = [&again, volume].map(Volume::header);
+    assert_eq!(again.voxels().size(), volume.voxels().size());
+    assert_eq!(written.element_type, kept.element_type);
+    assert!(again.voxels().bytes() == volume.voxels().bytes());
+    assert_eq!(written.channels.names, kept.channels.names);
+    let axes = |volume: &Volume| -> Vec<(AxisKind, usize)> {
+        let axes = volume.header().channels.axes.iter();
+        axes.map(|axis| (axis.kind, axis.length)).collect()
+    };
+    assert_eq!(axes(&again), axes(volume));
+    assert!(
+        written.geometry.is_close(&kept.geometry, 1e-4),
+        "{:?} {:?}",
+        written.geometry,
+        kept.geometry
+    );
+    assert_eq!(written.attachments, kept.attachments);
 }

@@ -1,6 +1,7 @@
 //! `Volume`: voxels, their geometry, and what they mean.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -170,6 +171,27 @@ impl Channels {
     }
 }
 
+/// What a file carries beside header and voxels, handed on from file to file and recorded nowhere.
+///
+/// Other programs put free text there, and people put names into it: the contents are in no
+/// sidecar, no report and no message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// The family of formats that it belongs to: `nifti` for a header extension.
+    pub kind: &'static str,
+    /// What the format says that the contents are.
+    pub code: i32,
+    /// The contents, as they are in the file.
+    pub bytes: Arc<[u8]>,
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, code, bytes } = self;
+        write!(f, "Attachment({kind} {code}, {} bytes)", bytes.len())
+    }
+}
+
 /// All that is known of a volume without its voxels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
@@ -188,6 +210,9 @@ pub struct Header {
     pub modality: Option<Modality>,
     /// Facts of the file's header worth keeping; never identifiers of a patient.
     pub facts: Map<String, Value>,
+    /// What the file carries beside, for the file that is written.
+    #[serde(skip)]
+    pub attachments: Vec<Attachment>,
 }
 
 impl Header {
@@ -201,6 +226,7 @@ impl Header {
             unit: Unit::Unknown,
             modality: None,
             facts: Map::new(),
+            attachments: Vec::new(),
         }
     }
 

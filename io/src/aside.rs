@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use crate::error::{Error, Result};
 
@@ -27,25 +27,42 @@ const NAME_KEPT: usize = 128;
 /// [`Error::Io`] where the folder is missing or cannot be written to, or the disk is full;
 /// [`Error::Parameter`] where the target is a folder or a device.
 pub fn write_aside(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    Aside::write(path, write)?.rename()
+    Aside::write(path, write)?.rename("put the finished file in its place")
 }
 
-/// Writes two files aside and renames them, the second last: it marks the pair as complete.
+/// Writes the voxels and the header of a pair aside and puts them in place of the old ones.
 ///
-/// Each is whole at any moment. Two renames are two, though: a process that is killed between them
-/// leaves the new first file beside the old second one.
+/// Three renames are not one. The old header goes first, then the voxels are put in place, then
+/// the new header: whoever comes between, by whatever interruption, finds voxels without a header,
+/// which is an error that says so, and never voxels beside the header of others. An error before
+/// the voxels are in place leaves the old pair.
 ///
 /// # Errors
 /// As [`write_aside`].
-pub(crate) fn write_both_aside(
-    [first, second]: [&Path; 2],
-    write_first: impl FnOnce(&mut File) -> io::Result<()>,
-    write_second: impl FnOnce(&mut File) -> io::Result<()>,
+pub(crate) fn write_pair_aside(
+    [voxels, header]: [&Path; 2],
+    write_voxels: impl FnOnce(&mut File) -> io::Result<()>,
+    write_header: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<()> {
-    let first = Aside::write(first, write_first)?;
-    let second = Aside::write(second, write_second)?;
-    first.rename()?;
-    second.rename()
+    let voxels = Aside::write(voxels, write_voxels)?;
+    let header = Aside::write(header, write_header)?;
+    rename_pair(voxels, header, || {})
+}
+
+/// Renames the finished files of a pair; `between` runs when the voxels are there and no header.
+fn rename_pair(voxels: Aside<'_>, header: Aside<'_>, between: impl FnOnce()) -> Result<()> {
+    let old = header.set_old_aside()?;
+    let target = header.target.clone();
+    if let Err(error) = voxels.rename("put the finished file in its place") {
+        if let Some(old) = old {
+            // The first error is the one to tell; where the old header cannot come back, it is
+            // missing, and that is an error for whoever reads.
+            let _ = fs::rename(&old, target);
+        }
+        return Err(error);
+    }
+    between();
+    header.rename("put the header beside its voxels (they are new, and without one now)")
 }
 
 /// A file that is finished, but not yet where it should be. Dropped, it is removed.
@@ -86,11 +103,29 @@ impl<'a> Aside<'a> {
         })
     }
 
-    fn rename(self) -> Result<()> {
+    /// Puts the file where it should be; `action` completes "cannot ..." where that fails.
+    fn rename(self, action: &'static str) -> Result<()> {
         self.file
             .persist(&self.target)
-            .map_err(|error| Error::io("rename the finished file to", self.path, error.error))?;
+            .map_err(|error| Error::io(action, self.path, error.error))?;
         Ok(())
+    }
+
+    /// Renames the file that is there now, if there is one. Dropped, it is removed.
+    fn set_old_aside(&self) -> Result<Option<TempPath>> {
+        let failed = |source| Error::io("take the old header away", self.path, plain(source));
+        let folder = self.file.path().parent().unwrap_or(Path::new("."));
+        let name = self.target.file_name().unwrap_or_default();
+        let aside = tempfile::Builder::new()
+            .prefix(&prefix(name))
+            .tempfile_in(folder)
+            .map_err(failed)?
+            .into_temp_path();
+        match fs::rename(&self.target, &aside) {
+            Ok(()) => Ok(Some(aside)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
     }
 }
 
@@ -233,6 +268,104 @@ mod tests {
         assert!(error.to_string().contains("free some space"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names(folder.path()), ["a.json"]);
+    }
+
+    /// What is in a file, if there is one.
+    fn held(path: &Path) -> Option<String> {
+        path.is_file().then(|| fs::read_to_string(path).unwrap())
+    }
+
+    fn write_pair(folder: &Path, text: &'static str) -> Result<()> {
+        let [img, hdr] = ["a.img", "a.hdr"].map(|name| folder.join(name));
+        let put = |file: &mut File| file.write_all(text.as_bytes());
+        write_pair_aside([&img, &hdr], put, put)
+    }
+
+    #[test]
+    fn of_a_pair_the_header_goes_first_and_comes_last() {
+        for old in [None, Some("old")] {
+            let folder = tempfile::tempdir().unwrap();
+            if let Some(old) = old {
+                write_pair(folder.path(), old).unwrap();
+            }
+            let [img, hdr] = ["a.img", "a.hdr"].map(|name| folder.path().join(name));
+            let put = |file: &mut File| file.write_all(b"new");
+            let voxels = Aside::write(&img, put).unwrap();
+            let header = Aside::write(&hdr, put).unwrap();
+            assert_eq!(held(&hdr).as_deref(), old);
+            assert_eq!(held(&img).as_deref(), old);
+            let mut seen = None;
+            rename_pair(voxels, header, || seen = Some((held(&hdr), held(&img)))).unwrap();
+            assert_eq!(seen, Some((None, Some("new".to_owned()))));
+            assert_eq!(held(&hdr).as_deref(), Some("new"));
+            assert_eq!(names(folder.path()), ["a.hdr", "a.img"]);
+        }
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_put_in_place_leaves_voxels_without_one() {
+        let folder = tempfile::tempdir().unwrap();
+        write_pair(folder.path(), "old").unwrap();
+        let [img, hdr] = ["a.img", "a.hdr"].map(|name| folder.path().join(name));
+        let put = |file: &mut File| file.write_all(b"new");
+        let voxels = Aside::write(&img, put).unwrap();
+        let header = Aside::write(&hdr, put).unwrap();
+        // A folder where the header should be: no file is renamed over it.
+        let error = rename_pair(voxels, header, || fs::create_dir(&hdr).unwrap());
+        let message = error.unwrap_err().to_string();
+        assert!(
+            message.starts_with(
+                "cannot put the header beside its voxels (they are new, and without one now): "
+            ),
+            "{message}"
+        );
+        assert_eq!((held(&hdr), held(&img).as_deref()), (None, Some("new")));
+        assert_eq!(names(folder.path()), ["a.hdr", "a.img"]);
+    }
+
+    #[test]
+    fn a_pair_whose_voxels_cannot_be_put_in_place_stays_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let [img, hdr] = ["a.img", "a.hdr"].map(|name| folder.path().join(name));
+        fs::write(&hdr, "old").unwrap();
+        let error = write_pair_aside(
+            [&img, &hdr],
+            |file| {
+                fs::create_dir(&img)?;
+                file.write_all(b"new")
+            },
+            |file| file.write_all(b"new"),
+        );
+        let message = error.unwrap_err().to_string();
+        assert!(
+            message.starts_with("cannot put the finished file in its place: ")
+                && message.ends_with("a.img"),
+            "{message}"
+        );
+        assert_eq!(held(&hdr).as_deref(), Some("old"));
+        assert_eq!(names(folder.path()), ["a.hdr", "a.img"]);
+    }
+
+    #[test]
+    fn an_old_header_that_cannot_go_costs_neither_it_nor_the_voxels() {
+        let folder = tempfile::tempdir().unwrap();
+        let [img, hdr] = ["a.img", "a.hdr"].map(|name| folder.path().join(name));
+        fs::write(&img, "old").unwrap();
+        let error = write_pair_aside(
+            [&img, &hdr],
+            |file| file.write_all(b"new"),
+            |file| {
+                fs::create_dir(&hdr)?;
+                file.write_all(b"new")
+            },
+        );
+        let message = error.unwrap_err().to_string();
+        assert!(
+            message.starts_with("cannot take the old header away: "),
+            "{message}"
+        );
+        assert_eq!(held(&img).as_deref(), Some("old"));
+        assert_eq!(names(folder.path()), ["a.hdr", "a.img"]);
     }
 
     #[test]

@@ -34,6 +34,11 @@ pub(crate) trait Format: Sync {
     /// Reads the volume.
     fn read(&self, source: &Source, options: &ReadOptions) -> Result<Volume>;
 
+    /// The files that [`Format::read`] opens, where `source` is the one with the header.
+    fn files_read(&self, source: &Source) -> Vec<PathBuf> {
+        vec![source.path().to_owned()]
+    }
+
     /// Where the header may be, the best guess first, if the file that is named has none of its
     /// own: a format of two files knows the name of the one from the name of the other.
     fn headers(&self, path: &Path, start: &[u8]) -> Vec<PathBuf> {

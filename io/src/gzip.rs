@@ -31,8 +31,17 @@ pub(crate) const MAGIC: [u8; 2] = [0x1f, 0x8b];
 const END: [u8; 2] = [0x03, 0x00];
 /// Bytes of the header before the compressed sizes: ten fixed, the lengths, `VP`, the block size.
 const FIXED: usize = 20;
-/// Contents beyond the voxels that are still inflated in one go.
+/// Contents before the voxels, and beyond them, that are still inflated in one go.
 const TRAILING: u64 = 1 << 20;
+
+/// Whether a file begins with a whole header of gzip (RFC 1952): the magic, deflate, no reserved
+/// flag.
+pub(crate) fn is_header(start: &[u8]) -> bool {
+    start.len() >= 10
+        && start.starts_with(&MAGIC)
+        && start.get(2) == Some(&8)
+        && start.get(3).is_some_and(|flags| flags & 0xe0 == 0)
+}
 
 /// A damaged gzip file, as flate2 tells it.
 pub(crate) fn damaged(path: &Path, error: &io::Error) -> Error {
@@ -43,17 +52,20 @@ pub(crate) fn damaged(path: &Path, error: &io::Error) -> Error {
     Error::input(path, reason).remedy(COPY_AGAIN)
 }
 
-/// Opens a gzip file of which the first `needed` bytes of contents will be read.
-pub(crate) fn open(source: &Source, needed: u64) -> Result<Bytes> {
+/// Opens a gzip file of whose contents the bytes from `start` to `end` will be read.
+pub(crate) fn open(source: &Source, start: u64, end: u64) -> Result<Bytes> {
     let packed = source.raw()?;
-    if let Some(blocks) = Blocks::parse(&packed, needed) {
-        return Ok(Bytes::Blocks(blocks));
+    // What is before the voxels is kept only where it is little.
+    if start <= TRAILING {
+        if let Some(blocks) = Blocks::parse(&packed, end) {
+            return Ok(Bytes::Blocks(blocks));
+        }
+        if let Some(buf) = at_once(packed.as_slice(), end) {
+            return Ok(Bytes::Memory(buf, 0));
+        }
     }
-    let inflated = match at_once(packed.as_slice(), needed) {
-        Some(buf) => buf,
-        None => stream(packed.as_slice(), needed, source.path())?,
-    };
-    Ok(Bytes::Memory(inflated))
+    let inflated = stream(packed.as_slice(), start..end, source.path())?;
+    Ok(Bytes::Memory(inflated, start))
 }
 
 /// Inflates a file of one member whose stated length fits what the caller needs.
@@ -71,27 +83,34 @@ fn at_once(packed: &[u8], needed: u64) -> Option<Buf<u8>> {
     matches!(inflated, Ok(n) if n as u64 == len).then_some(buf)
 }
 
-/// Inflates any gzip file as a stream: member after member, checksums verified.
-fn stream(packed: &[u8], needed: u64, path: &Path) -> Result<Buf<u8>> {
-    let len = usize::try_from(needed)
+/// Inflates a range of any gzip file as a stream: member after member, checksums verified.
+fn stream(packed: &[u8], range: Range<u64>, path: &Path) -> Result<Buf<u8>> {
+    let len = usize::try_from(range.end.saturating_sub(range.start))
         .map_err(|_| Error::limit(path, "the contents are larger than memory can be"))?;
     let mut buf = Buf::for_overwrite(len).map_err(|e| Error::core(path, e))?;
     let out = buf.as_mut_slice().map_err(|e| Error::core(path, e))?;
+    let mut before = range.start;
     let mut filled = 0;
     let mut rest = packed;
     // What follows the voxels is inflated as well, for the sake of the checksum, up to a limit.
-    let mut trailing = vec![0; 64 << 10];
+    let mut unused = vec![0; 64 << 10];
     let mut trailed = 0;
     while rest.starts_with(&MAGIC) {
         let mut member = GzDecoder::new(rest);
         loop {
-            let target = if filled < len {
+            let target = if before > 0 {
+                let most = unused
+                    .len()
+                    .min(usize::try_from(before).unwrap_or(usize::MAX));
+                &mut unused[..most]
+            } else if filled < len {
                 &mut out[filled..]
             } else {
-                &mut trailing[..]
+                &mut unused[..]
             };
             match member.read(target) {
                 Ok(0) => break,
+                Ok(n) if before > 0 => before -= n as u64,
                 Ok(n) if filled < len => filled += n,
                 Ok(n) => trailed += n as u64,
                 Err(error) => return Err(damaged(path, &error)),
@@ -108,7 +127,11 @@ fn stream(packed: &[u8], needed: u64, path: &Path) -> Result<Buf<u8>> {
     if filled < len {
         return Err(Error::input(
             path,
-            format!("the header declares {len} bytes, the gzip stream holds {filled}: voxels are missing"),
+            format!(
+                "the header declares {} bytes, the gzip stream holds {}: voxels are missing",
+                range.end,
+                range.start - before + filled as u64
+            ),
         )
         .remedy(COPY_AGAIN));
     }

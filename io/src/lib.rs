@@ -35,7 +35,8 @@ pub use crate::error::{Error, Fault, Result};
 /// How to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// Trust a compressed file that declares more than 2,000 voxels per byte.
+    /// Trust a compressed file that declares more than 2,000 voxels per byte, and one whose voxels
+    /// start more than 16 MiB behind its header and extensions.
     pub no_limits: bool,
 }
 
@@ -78,7 +79,8 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
 
 /// Writes a volume in the format that the name's extension says, aside and renamed: either the
 /// whole file is there afterwards, or what was there before. Where the format has two files,
-/// [`files`] names both, and the header is renamed last.
+/// [`files`] names both: the old header goes first and the new one comes last, so that whatever
+/// interrupts leaves voxels without a header at worst, never beside the header of others.
 ///
 /// # Errors
 /// [`Error::Parameter`] where the extension or an option is not known, [`Error::Unsupported`]
@@ -92,6 +94,20 @@ pub fn write(path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()>
         );
     }
     format::for_writing(path)?.write(path, volume, options)
+}
+
+/// The files that [`read`] opens for this name: the file itself, and of a pair both halves, however
+/// each is compressed. Only the name itself where it cannot be read.
+pub fn files_read(path: &Path) -> Vec<PathBuf> {
+    let mut files = vec![path.to_owned()];
+    if let Ok((source, format)) = format::open(path) {
+        for file in format.files_read(&source) {
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+    }
+    files
 }
 
 /// The files that [`write()`] makes of this name: two where the format is a pair, else one.

@@ -34,22 +34,25 @@ pub(crate) struct Source {
 impl Source {
     /// Opens a file and looks at its first bytes.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        Self::open_where(path, |_| true)
+        Self::open_where(path, |_, _| true)
     }
 
     /// Opens a file of nothing but voxels, of which `needed` bytes will be read.
     ///
-    /// Voxels may begin as gzip does: where the name says nothing of gzip and the file is as long
-    /// as its voxels are, they do.
+    /// Voxels may begin as gzip does: where the name says nothing of gzip and the file is exactly
+    /// as long as its voxels are, they do. A file of another length that begins with a whole gzip
+    /// header is gzip, whatever its name.
     pub(crate) fn open_voxels(path: &Path, needed: u64) -> Result<Self> {
         let named = path
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-        Self::open_where(path, |len| named || len < needed)
+        Self::open_where(path, |len, start| {
+            named || len != needed && gzip::is_header(start)
+        })
     }
 
-    /// Opens a file; one that begins as gzip does is gzip if its length allows.
-    fn open_where(path: &Path, may_be_gzip: impl FnOnce(u64) -> bool) -> Result<Self> {
+    /// Opens a file; one that begins as gzip does is gzip if its length and first bytes allow.
+    fn open_where(path: &Path, may_be_gzip: impl FnOnce(u64, &[u8]) -> bool) -> Result<Self> {
         let metadata = fs::metadata(path).map_err(|e| Error::io("open", path, e))?;
         // Checked before opening: opening a pipe would wait for its writer.
         if !metadata.is_file() {
@@ -71,7 +74,7 @@ impl Source {
             .take(START as u64)
             .read_to_end(&mut start)
             .map_err(|e| Error::io("read", path, e))?;
-        let gzip = start.starts_with(&gzip::MAGIC) && may_be_gzip(len);
+        let gzip = start.starts_with(&gzip::MAGIC) && may_be_gzip(len, &start);
         let mut source = Self {
             path: path.to_owned(),
             file,
@@ -130,11 +133,11 @@ impl Source {
         Ok(())
     }
 
-    /// The contents, of which the first `needed` bytes will be read.
-    pub(crate) fn contents(&self, needed: u64) -> Result<Contents<'_>> {
-        self.check_holds(needed)?;
+    /// The contents, of which the bytes from `start` to `end` will be read.
+    pub(crate) fn contents(&self, start: u64, end: u64) -> Result<Contents<'_>> {
+        self.check_holds(end)?;
         let bytes = if self.gzip {
-            gzip::open(self, needed)?
+            gzip::open(self, start, end)?
         } else {
             Bytes::File
         };
@@ -157,24 +160,25 @@ impl Source {
         Ok(buf)
     }
 
-    /// A stretch of the contents: from `start` to `end`, or to where the contents end, but no more
-    /// than `most` bytes.
-    pub(crate) fn stretch(&self, start: u64, end: Option<u64>, most: u64) -> Result<Vec<u8>> {
-        let len = end.map_or(most, |end| end.saturating_sub(start).min(most));
-        let mut bytes = Vec::new();
-        let outcome = if self.gzip {
-            self.rewind()?;
-            let mut contents = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, &self.file));
-            io::copy(&mut (&mut contents).take(start), &mut io::sink())
-                .and_then(|_| contents.take(len).read_to_end(&mut bytes))
-        } else {
+    /// The contents from byte `start` on, in their order; [`Source::unread`] makes an error of what
+    /// goes wrong.
+    pub(crate) fn bytes_from(&self, start: u64) -> Result<Box<dyn Read + '_>> {
+        if !self.gzip {
             io::Seek::seek(&mut &self.file, io::SeekFrom::Start(start))
-                .and_then(|_| (&self.file).take(len).read_to_end(&mut bytes))
-        };
-        match outcome {
-            Ok(_) => Ok(bytes),
-            Err(error) if self.gzip => Err(gzip::damaged(&self.path, &error)),
-            Err(error) => Err(Error::io("read", &self.path, error)),
+                .map_err(|e| self.unread(&e))?;
+            return Ok(Box::new(BufReader::with_capacity(4096, &self.file)));
+        }
+        self.rewind()?;
+        let mut contents = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, &self.file));
+        io::copy(&mut (&mut contents).take(start), &mut io::sink()).map_err(|e| self.unread(&e))?;
+        Ok(Box::new(contents))
+    }
+
+    /// What it means that the contents cannot be read.
+    pub(crate) fn unread(&self, error: &io::Error) -> Error {
+        match error.raw_os_error() {
+            Some(code) => Error::io("read", &self.path, io::Error::from_raw_os_error(code)),
+            None => gzip::damaged(&self.path, error),
         }
     }
 
@@ -231,8 +235,8 @@ fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) -> io::Result
 pub(crate) enum Bytes {
     /// In the file, as they are.
     File,
-    /// Inflated, in memory.
-    Memory(Buf<u8>),
+    /// Inflated, in memory, from some byte of the contents on.
+    Memory(Buf<u8>, u64),
     /// Compressed, in memory, in blocks that inflate independently.
     Blocks(gzip::Blocks),
 }
@@ -260,14 +264,14 @@ impl Contents<'_> {
     pub(crate) fn edge(&self, at: u64) -> u64 {
         match &self.bytes {
             Bytes::Blocks(blocks) => (at / blocks.block() + 1) * blocks.block(),
-            Bytes::File | Bytes::Memory(_) => at + BLOCK,
+            Bytes::File | Bytes::Memory(..) => at + BLOCK,
         }
     }
 
     /// The same contents in a form in which any range, as often as needed, is cheap.
     pub(crate) fn for_any_range(mut self) -> Result<Self> {
         if let Bytes::Blocks(blocks) = &self.bytes {
-            self.bytes = Bytes::Memory(blocks.inflate_all(&self.source.path)?);
+            self.bytes = Bytes::Memory(blocks.inflate_all(&self.source.path)?, 0);
         }
         Ok(self)
     }
@@ -278,7 +282,7 @@ impl Contents<'_> {
             Bytes::Blocks(blocks) => {
                 blocks.block().is_multiple_of(step) && start.is_multiple_of(step)
             }
-            Bytes::File | Bytes::Memory(_) => true,
+            Bytes::File | Bytes::Memory(..) => true,
         }
     }
 
@@ -288,8 +292,8 @@ impl Contents<'_> {
         range: Range<u64>,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [u8]> {
-        if let Bytes::Memory(buf) = &self.bytes {
-            return self.slice(buf, &range);
+        if let Bytes::Memory(buf, first) = &self.bytes {
+            return self.slice(buf, *first, &range);
         }
         let mut bytes = std::mem::take(&mut scratch.bytes);
         bytes.resize((range.end - range.start) as usize, 0);
@@ -307,8 +311,8 @@ impl Contents<'_> {
     ) -> Result<()> {
         match &self.bytes {
             Bytes::File => self.source.read_at(out, range.start),
-            Bytes::Memory(buf) => {
-                out.copy_from_slice(self.slice(buf, &range)?);
+            Bytes::Memory(buf, first) => {
+                out.copy_from_slice(self.slice(buf, *first, &range)?);
                 Ok(())
             }
             Bytes::Blocks(blocks) => {
@@ -321,14 +325,14 @@ impl Contents<'_> {
     pub(crate) fn finish(&self) -> Result<()> {
         match &self.bytes {
             Bytes::Blocks(blocks) => blocks.check_sum(&self.source.path),
-            Bytes::File | Bytes::Memory(_) => Ok(()),
+            Bytes::File | Bytes::Memory(..) => Ok(()),
         }
     }
 
-    fn slice<'b>(&self, buf: &'b Buf<u8>, range: &Range<u64>) -> Result<&'b [u8]> {
-        let range = range.start as usize..range.end as usize;
-        buf.as_slice()
-            .get(range)
+    fn slice<'b>(&self, buf: &'b Buf<u8>, first: u64, range: &Range<u64>) -> Result<&'b [u8]> {
+        let [from, to] = [range.start, range.end].map(|at| at.checked_sub(first));
+        from.zip(to)
+            .and_then(|(from, to)| buf.as_slice().get(from as usize..to as usize))
             .ok_or_else(|| Error::input(&self.source.path, "voxels are missing").remedy(COPY_AGAIN))
     }
 }
@@ -350,7 +354,7 @@ mod tests {
     fn a_file_that_shrinks_while_it_is_read_is_an_error() {
         let file = on_disk(&[7; 5000]);
         let source = Source::open(file.path()).unwrap();
-        let contents = source.contents(5000).unwrap();
+        let contents = source.contents(0, 5000).unwrap();
         let mut out = [0; 1000];
         let mut read = |range| contents.read_into(range, &mut out, &mut Scratch::default());
         read(4000..5000).unwrap();
@@ -364,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stretch_ends_where_it_should_and_where_the_contents_do() {
+    fn the_contents_are_read_from_any_byte_on() {
         let plain: Vec<u8> = (0..200).collect();
         let mut packed = Vec::new();
         for part in plain.chunks(70) {
@@ -376,12 +380,49 @@ mod tests {
             let file = on_disk(bytes);
             let source = Source::open(file.path()).unwrap();
             assert_eq!(source.start(), plain);
-            let stretch = |start, end, most| source.stretch(start, end, most).unwrap();
-            assert_eq!(stretch(60, Some(160), 1000), plain[60..160]);
-            assert_eq!(stretch(60, None, 1000), plain[60..]);
-            assert_eq!(stretch(60, Some(160), 5), plain[60..65]);
-            assert_eq!(stretch(300, Some(400), 5), [0; 0]);
-            assert_eq!(stretch(20, Some(10), 5), [0; 0]);
+            for start in [0, 60, 199, 200, 300] {
+                let mut found = Vec::new();
+                let mut contents = source.bytes_from(start).unwrap();
+                contents.read_to_end(&mut found).unwrap();
+                assert_eq!(found, plain[plain.len().min(start as usize)..]);
+            }
+        }
+    }
+
+    /// What is before the voxels is inflated, because gzip has no other way, and not kept.
+    #[test]
+    fn what_is_before_the_voxels_is_inflated_and_discarded() {
+        let before = (3 << 20) + 7;
+        let mut plain = vec![9; before];
+        plain.extend(0..=99);
+        let mut packed = Vec::new();
+        for part in plain.chunks(before - 50) {
+            let mut encoder = flate2::write::GzEncoder::new(&mut packed, Default::default());
+            encoder.write_all(part).unwrap();
+            encoder.finish().unwrap();
+        }
+        let mut ours = tempfile::NamedTempFile::new().unwrap();
+        gzip::write(ours.as_file_mut(), &[&plain], 1).unwrap();
+        for file in [on_disk(&packed), ours] {
+            let source = Source::open(file.path()).unwrap();
+            let (start, end) = (before as u64, plain.len() as u64);
+            let contents = source.contents(start, end).unwrap();
+            assert!(matches!(&contents.bytes, Bytes::Memory(kept, _) if kept.len() == 100));
+            let mut out = [0; 60];
+            let mut scratch = Scratch::default();
+            let place = start + 40..end;
+            contents
+                .read_into(place.clone(), &mut out, &mut scratch)
+                .unwrap();
+            assert_eq!(out[..], plain[before + 40..]);
+            assert_eq!(contents.view(place, &mut scratch).unwrap(), out);
+            let beyond = source.contents(start, end + 1).err().unwrap().to_string();
+            assert!(
+                beyond.starts_with(
+                    "the header declares 3145836 bytes, the gzip stream holds 3145835"
+                ),
+                "{beyond}"
+            );
         }
     }
 }

@@ -162,8 +162,8 @@ fn what_is_doubtful_about_a_place_is_said() {
     assert_eq!(warning("two_i16.nii"), None);
     assert_eq!(
         warning("analyze_i16.hdr").unwrap(),
-        "Analyze 7.5 does not say for sure where left is: orient 0 (transverse) is taken at its \
-         word; the origin is the middle of the image"
+        "Analyze 7.5 does not say for sure where left is: that x runs to the left, y to anterior \
+         and z to superior is an assumption; the origin is the middle of the image"
     );
     assert!(
         warning("spm99_u8.hdr")

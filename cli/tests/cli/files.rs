@@ -1,6 +1,9 @@
 //! Files of every kind as the command line meets them: pairs, and files that are no images.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use voxprep_core::volume::{Attachment, Volume};
 
 use crate::case::Case;
 
@@ -23,24 +26,73 @@ fn a_pair_goes_in_and_comes_out() {
     }
 }
 
+/// Writes `name`: the scan, with header extensions.
+fn extended(case: &Case, name: &str, extensions: &[(i32, &[u8])]) {
+    let (mut header, voxels) = case.read("scan.nii.gz").into_parts();
+    header.attachments = extensions
+        .iter()
+        .map(|&(code, bytes)| Attachment {
+            kind: "nifti",
+            code,
+            bytes: bytes.into(),
+        })
+        .collect();
+    let volume = Volume::with_header(header, voxels).unwrap();
+    voxprep_io::write(&case.path(name), &volume, &Default::default()).unwrap();
+}
+
 #[test]
 fn a_long_fact_is_clipped_for_people_and_whole_in_json() {
     let case = Case::new();
-    let (mut header, voxels) = case.read("scan.nii.gz").into_parts();
-    let comment = "long ".repeat(100);
-    let extensions = serde_json::json!([{"code": 6, "text": comment}]);
-    header
-        .facts
-        .insert("nifti.extensions".to_owned(), extensions);
-    let volume = voxprep_core::volume::Volume::with_header(header, voxels).unwrap();
-    voxprep_io::write(&case.path("a.nii"), &volume, &Default::default()).unwrap();
+    extended(&case, "a.nii", &[(6, &b"again"[..]); 200]);
     let text = case.voxprep("info a.nii").quiet().stdout;
     assert!(
         text.contains("--json has all") && text.lines().all(|l| l.len() < 300),
         "{text}"
     );
     let json = case.voxprep("info a.nii --json").quiet().stdout;
-    assert!(json.contains(&comment), "{json}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let extensions = json["facts"]["nifti.extensions"].as_array().unwrap();
+    assert_eq!(extensions.len(), 200);
+    assert_eq!(extensions[199], serde_json::json!({"code": 6, "size": 16}));
+}
+
+/// DESIGN 7: no identifier of a patient in outputs. A comment, which people write names into, goes
+/// from file to file as it is; sidecar, report and answers have its code and size.
+#[test]
+fn what_an_extension_says_is_in_no_record_of_a_run() {
+    let case = Case::new();
+    case.pipeline("p.toml", &[]);
+    let comment = b"Patient: Doe, 1970";
+    extended(&case, "a.nii", &[(6, comment)]);
+    let mut said = String::new();
+    for arguments in [
+        "info a.nii",
+        "info a.nii --json",
+        "run p.toml a.nii -o b.nii",
+        "run p.toml a.nii -o results",
+    ] {
+        let answer = case.voxprep(arguments);
+        assert_eq!(answer.code, Some(0), "{arguments}: {}", answer.stderr);
+        said += &answer.stdout;
+        said += &answer.stderr;
+    }
+    let mut records = 0;
+    for folder in [case.path(""), case.path("results")] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|e| e == "json") {
+                said += &fs::read_to_string(path).unwrap();
+                records += 1;
+            }
+        }
+    }
+    // A sidecar each, and the report of the folder.
+    assert_eq!(records, 3);
+    assert!(said.contains("nifti.extensions"), "{said}");
+    assert!(!said.contains("Doe") && !said.contains("446f65"), "{said}");
+    let written = fs::read(case.path("b.nii")).unwrap();
+    assert!(written.windows(comment.len()).any(|w| w == comment));
 }
 
 /// Every malformed NIfTI and Analyze file of the shared data: one line, exit code 1. Which line is

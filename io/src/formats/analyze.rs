@@ -5,13 +5,15 @@
 //!
 //! | field | meaning here | who agrees |
 //! |---|---|---|
-//! | `orient` | the plane of the slices and the way of the rows: 0 transverse, 1 coronal, 2 sagittal, 3 to 5 the same with rows upside down; another value counts as 0 | the Mayo Clinic's description; ITK. SPM, FSL and nibabel take it for 0 |
-//! | handedness | where `orient` is 0, x runs to the left of the patient ("radiological") | the description; nibabel; ITK |
+//! | `orient` | nothing: a fact and a warning. In the Mayo Clinic's description it is the plane of the slices and the way of the rows | SPM, FSL, nibabel, ITK |
+//! | axes | x runs to the left of the patient ("radiological"), y to anterior, z to superior | SPM; nibabel. ITK takes x to the left, y to posterior |
 //! | `originator` | the voxel at the world's origin, as five 16-bit integers, counted from 1; all 0, or further away than the image is long, is no origin: then it is the middle | SPM99, SPM2; nibabel |
 //! | `pixdim` | spacing, mm; its sign says nothing | nibabel; ITK |
 //! | `funused1`, `funused2` | slope and intercept, where the slope is finite and not 0 | SPM99 (slope), SPM2; nibabel |
 //! | `cal_max`, `cal_min`, `glmax`, `glmin` | without a slope: the line through both extremes, where the two of each pair differ | SPM2; nibabel |
 //! | a `.mat` file beside it | where SPM99 and SPM2 keep an affine: not read, and said aloud | |
+
+use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 use voxprep_core::geometry::Geometry;
@@ -25,13 +27,13 @@ use crate::source::{COPY_AGAIN, Source};
 use crate::stored::{Number, Scale};
 
 use super::nifti::affine::{TURN, spacing};
-use super::nifti::body::{Body, Inner, Stored, wrong};
+use super::nifti::body::{self, Body, Inner, Stored, wrong};
 use super::nifti::fields::{Fields, Kind, Version};
 use super::nifti::header::{self, axes, named};
 
 struct Analyze;
 
-/// What `orient` says, in words.
+/// What `orient` would say, in words.
 const ORIENTS: [&str; 6] = [
     "transverse",
     "coronal",
@@ -47,16 +49,10 @@ impl Analyze {
         let fields = Fields::parse(Version::Analyze, false, source.start()).ok_or_else(|| {
             Error::input(path, "the file ends within its Analyze header").remedy(COPY_AGAIN)
         })?;
-        let Some(stored) = stored(fields.datatype) else {
-            let name = header::datatype(fields.datatype);
-            let reason = format!(
-                "voxels of the type {} ({name}) cannot be read",
-                fields.datatype
-            );
-            return Err(Error::unsupported(path, reason)
-                .field("Analyze header, datatype")
-                .remedy("convert them to NIfTI with the program that wrote them"));
-        };
+        let stored = stored(fields.datatype).ok_or_else(|| {
+            let remedy = "convert them to NIfTI with the program that wrote them";
+            header::unreadable(path, &fields, remedy)
+        })?;
         let colours = matches!(stored.inner, Some(Inner::Rgb | Inner::Rgba));
         let (scale, guessed) = if colours {
             (None, false)
@@ -68,11 +64,7 @@ impl Analyze {
         let spacing =
             spacing(&fields, body.size).map_err(|reason| wrong(path, &fields, "pixdim", reason))?;
         let origin = origin(&fields, body.size);
-        let ras = place(
-            &fields,
-            spacing,
-            origin.unwrap_or_else(|| middle(body.size)),
-        );
+        let ras = place(spacing, origin.unwrap_or_else(|| middle(body.size)));
         let geometry = Geometry::new(body.size, TURN * ras).map_err(|e| Error::core(path, e))?;
         let mut header = Header::new(geometry, body.usual_type());
         let mut axes = axes(&fields, stored.inner, &body.beyond);
@@ -80,7 +72,7 @@ impl Analyze {
         axes.iter_mut().for_each(|axis| axis.step = None);
         header.channels = named(axes, stored.inner);
         header.facts = facts(&fields, origin);
-        if let Some(warning) = header_warning(source, &fields, guessed) {
+        if let Some(warning) = header_warning(source, &fields, stored, guessed) {
             header
                 .facts
                 .insert("analyze.header_warning".to_owned(), json!(warning));
@@ -100,6 +92,10 @@ impl Format for Analyze {
 
     fn recognises(&self, start: &[u8]) -> bool {
         Kind::of(start) == Some(Kind::Header(Version::Analyze, false))
+    }
+
+    fn files_read(&self, source: &Source) -> Vec<PathBuf> {
+        body::files_read(source)
     }
 
     fn read_header(&self, source: &Source, options: &ReadOptions) -> Result<Header> {
@@ -161,21 +157,10 @@ fn middle(size: [usize; 3]) -> [f64; 3] {
     size.map(|n| (n as f64 - 1.0) / 2.0)
 }
 
-/// RAS+ mm from index.
-fn place(fields: &Fields, spacing: [f64; 3], origin: [f64; 3]) -> Affine {
-    // Where x, y and z of the file point, as signs along (right, anterior, superior).
-    let down = if (3..=5).contains(&fields.orient) {
-        -1.0
-    } else {
-        1.0
-    };
-    let columns = match fields.orient {
-        1 | 4 => [[-1.0, 0.0, 0.0], [0.0, 0.0, down], [0.0, 1.0, 0.0]],
-        2 | 5 => [[0.0, 1.0, 0.0], [0.0, 0.0, down], [-1.0, 0.0, 0.0]],
-        _ => [[-1.0, 0.0, 0.0], [0.0, down, 0.0], [0.0, 0.0, 1.0]],
-    };
-    let turned = Affine::from_columns(columns, [0.0; 3]) * Affine::scaling(spacing);
-    Affine::translation(turned.apply(origin).map(|v| 0.0 - v)) * turned
+/// RAS+ mm from index: x runs to the left.
+fn place([x, y, z]: [f64; 3], origin: [f64; 3]) -> Affine {
+    let scaling = Affine::scaling([-x, y, z]);
+    Affine::translation(scaling.apply(origin).map(|v| 0.0 - v)) * scaling
 }
 
 /// What is kept of the header: codes and numbers, none of its texts.
@@ -192,30 +177,33 @@ fn facts(fields: &Fields, origin: Option<[f64; 3]>) -> Map<String, Value> {
         }
         None => middle,
     };
-    let plane = match usize::try_from(fields.orient)
-        .ok()
-        .and_then(|o| ORIENTS.get(o))
-    {
-        Some(plane) => format!("orient {} ({plane})", fields.orient),
-        None => format!(
-            "orient {}, which is no plane and counts as 0",
-            fields.orient
-        ),
-    };
-    keep(
-        "affine_warning",
-        json!(format!(
-            "Analyze 7.5 does not say for sure where left is: {plane} is taken at its word; {origin}"
-        )),
+    let mut warning = format!(
+        "Analyze 7.5 does not say for sure where left is: that x runs to the left, y to anterior and \
+         z to superior is an assumption; {origin}"
     );
+    if fields.orient != 0 {
+        let plane = usize::try_from(fields.orient).ok();
+        let plane = plane.and_then(|plane| ORIENTS.get(plane)).copied();
+        let plane = plane.unwrap_or("no plane");
+        warning.push_str(&format!(
+            "; orient {} ({plane}) is not obeyed, as in other programs",
+            fields.orient
+        ));
+    }
+    keep("affine_warning", json!(warning));
     if fields.dim[0] > 3 && fields.pixdim[4].is_finite() && fields.pixdim[4] != 0.0 {
         keep("pixdim_4", json!(fields.pixdim[4]));
     }
     facts
 }
 
-fn header_warning(source: &Source, fields: &Fields, guessed: bool) -> Option<String> {
-    let mut warnings = Vec::new();
+fn header_warning(
+    source: &Source,
+    fields: &Fields,
+    stored: Stored,
+    guessed: bool,
+) -> Option<String> {
+    let mut warnings = Vec::from_iter(header::bitpix(fields, stored));
     if guessed {
         warnings.push(
             "there is no scale; values were mapped so that the stored extremes (glmin, glmax) \

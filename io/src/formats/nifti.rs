@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use voxprep_core::volume::{Header, Volume};
 
-use crate::aside::write_both_aside;
+use crate::aside::write_pair_aside;
 use crate::error::{Error, Result};
 use crate::format::{Format, extension, register_format};
 use crate::source::{COPY_AGAIN, Source};
@@ -67,6 +67,10 @@ impl Format for Nifti {
         }
     }
 
+    fn files_read(&self, source: &Source) -> Vec<PathBuf> {
+        body::files_read(source)
+    }
+
     fn files(&self, path: &Path) -> Vec<PathBuf> {
         pair(path).map_or_else(|| vec![path.to_owned()], Vec::from)
     }
@@ -94,7 +98,7 @@ impl Format for Nifti {
         let (start, voxels) = (file.start(), file.voxels());
         match pair {
             None => write_aside(path, |out| put(out, &[&[start], &voxels[..]].concat())),
-            Some([img, hdr]) => write_both_aside(
+            Some([img, hdr]) => write_pair_aside(
                 [&img, &hdr],
                 |out| put(out, &voxels),
                 |out| put(out, &[start]),

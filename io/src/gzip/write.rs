@@ -151,7 +151,7 @@ mod tests {
     fn read(bytes: &[u8], needed: usize) -> Result<Vec<u8>> {
         let file = on_disk(bytes);
         let source = Source::open(file.path())?;
-        let contents = source.contents(needed as u64)?.for_any_range()?;
+        let contents = source.contents(0, needed as u64)?.for_any_range()?;
         let mut out = vec![0; needed];
         contents.read_into(0..needed as u64, &mut out, &mut Default::default())?;
         Ok(out)

@@ -20,6 +20,26 @@ pub(crate) fn peak() -> usize {
     PEAK.load(Relaxed)
 }
 
+/// Forgets the peak of resident memory; returns what is resident now.
+pub(crate) fn reset_resident() -> u64 {
+    // Linux only; elsewhere resident memory is not looked at.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    status("VmRSS:")
+}
+
+/// The most that was resident at once since the last reset, bytes; 0 where the system does not
+/// say.
+pub(crate) fn resident_peak() -> u64 {
+    status("VmHWM:")
+}
+
+fn status(key: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) << 10
+}
+
 fn add(bytes: usize) {
     let used = USED.fetch_add(bytes, Relaxed) + bytes;
     PEAK.fetch_max(used, Relaxed);

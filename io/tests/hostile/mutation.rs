@@ -161,6 +161,9 @@ pub(crate) fn mutated(seed: &Case, random: &mut Random) -> Case {
             .unwrap();
         case.first = bytes;
     }
+    if case.named == Named::Single && random.one_in(24) {
+        grow(&mut case.first, random);
+    }
     for _ in 0..=random.below(4) {
         change(&mut case.first, random);
     }
@@ -182,13 +185,17 @@ pub(crate) fn mutated(seed: &Case, random: &mut Random) -> Case {
     case
 }
 
+/// gzip, in one member.
+pub(crate) fn packed(bytes: &[u8], level: u32) -> Vec<u8> {
+    let level = flate2::Compression::new(level);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// gzip, in one member or several.
 fn packed_again(bytes: &[u8], random: &mut Random) -> Vec<u8> {
-    let member = |bytes: &[u8]| {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    };
+    let member = |bytes: &[u8]| packed(bytes, 1);
     if random.one_in(3) {
         let (a, b) = bytes.split_at(random.below(bytes.len() + 1));
         [member(a), member(b)].concat()
@@ -221,6 +228,46 @@ fn change(bytes: &mut Vec<u8>, random: &mut Random) {
             bytes.splice(at..at, piece);
         }
     }
+}
+
+/// Puts much of little between the header of a single file and its voxels: extensions again and
+/// again, or nothing at all, with an offset that goes along with it.
+fn grow(bytes: &mut Vec<u8>, random: &mut Random) {
+    let big = bytes.first() == Some(&0);
+    let two = matches!(bytes.get(..4), Some([0x1c, 2, 0, 0] | [0, 0, 2, 0x1c]));
+    let (header, at) = if two { (540, 168) } else { (348, 108) };
+    if bytes.len() < header + 4 {
+        return;
+    }
+    let count = random.of(&[1, 3, 255, 256, 257, 2000]);
+    let between = if random.one_in(2) {
+        let size: i32 = random.of(&[0, 8, 16, 16, 32, 48, 1 << 20]);
+        let code: i32 = random.of(&[0, 2, 6, 44]);
+        let numbers = [size, code].map(|n| {
+            if big {
+                n.to_be_bytes()
+            } else {
+                n.to_le_bytes()
+            }
+        });
+        let mut extension = numbers.concat();
+        extension.resize(random.of(&[8, 16, 32]), b'x');
+        bytes[header] = 1;
+        extension.repeat(count)
+    } else {
+        vec![0; count * 1500]
+    };
+    let offset = (header + 4 + between.len()) as u64;
+    bytes.splice(header + 4..header + 4, between);
+    let mut field = if two {
+        offset.to_le_bytes().to_vec()
+    } else {
+        (offset as f32).to_le_bytes().to_vec()
+    };
+    if big {
+        field.reverse();
+    }
+    bytes[at..at + field.len()].copy_from_slice(&field);
 }
 
 /// Sets a field to something that it should not be.

@@ -170,6 +170,40 @@ fn an_absurd_header_is_refused_before_anything_is_allocated() {
     }
 }
 
+/// To reach voxels far behind the header, all before them must be inflated.
+#[test]
+fn voxels_that_begin_far_behind_the_header_need_no_limits() {
+    let folder = Folder::new();
+    for (between, allowed) in [(16 << 20, true), ((16 << 20) + 16, false)] {
+        let mut made = Made::new(false, &[2], 2);
+        made.f32(108, (352 + between) as f32);
+        made.bytes.resize(352 + between, 0);
+        let made = made.voxels(&[8, 9], 1);
+        for (name, bytes) in [
+            ("a.nii", made.bytes.clone()),
+            ("a.nii.gz", gzip(&made.bytes)),
+        ] {
+            let path = folder.with(name, &bytes);
+            let trusted = voxprep_io::read(&path, &ReadOptions { no_limits: true }).unwrap();
+            assert_eq!(all::<u8>(&trusted), [8, 9], "{name}");
+            let Err(error) = read(&path) else {
+                assert!(allowed, "{name}");
+                continue;
+            };
+            assert!(!allowed && matches!(error, Error::Limit(_)), "{error}");
+            let message = error.to_string();
+            assert!(
+                message.starts_with(
+                    "NIfTI header, vox_offset: the voxels start at byte 16777584, 16777232 bytes \
+                     behind the header and its extensions; if the file is right, allow it with \
+                     --no-limits: "
+                ),
+                "{message}"
+            );
+        }
+    }
+}
+
 /// How much address space this process has had at most, bytes.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -42,6 +42,43 @@ fn either_half_may_be_named_and_each_may_be_gzip() {
     }
 }
 
+/// Whoever writes results asks this, so as not to write over what is read.
+#[test]
+fn the_files_that_are_read_are_both_halves_however_they_are_compressed() {
+    let [header, voxels] = pair();
+    for (hdr, img) in [
+        ("a.hdr", "a.img"),
+        ("a.hdr", "a.img.gz"),
+        ("a.hdr.gz", "a.img"),
+        ("A.HDR", "A.IMG"),
+    ] {
+        let folder = Folder::new();
+        for (name, bytes) in [(hdr, &header), (img, &voxels)] {
+            let gz = name.ends_with(".gz");
+            folder.with(name, &if gz { gzip(bytes) } else { bytes.clone() });
+        }
+        let [hdr, img] = [hdr, img].map(|name| folder.path(name));
+        assert_eq!(voxprep_io::files_read(&hdr), [hdr.clone(), img.clone()]);
+        assert_eq!(voxprep_io::files_read(&img), [img, hdr]);
+    }
+    let folder = Folder::new();
+    let made = Made::new(false, &[2], 2).voxels(&[8, 9], 1);
+    for name in ["a.nii", "a.hdr", "a.img"] {
+        let single = folder.with(name, &made.bytes);
+        assert_eq!(voxprep_io::files_read(&single), [single]);
+        fs::remove_file(folder.path(name)).unwrap();
+    }
+    let analyze = folder.with("b.hdr", &{
+        let mut bytes = made.bytes[..348].to_vec();
+        bytes[344..348].fill(0);
+        bytes
+    });
+    let voxels = folder.with("b.img", &[8, 9]);
+    assert_eq!(voxprep_io::files_read(&analyze), [analyze, voxels]);
+    let absent = folder.path("absent.nii");
+    assert_eq!(voxprep_io::files_read(&absent), [absent]);
+}
+
 #[test]
 fn a_half_without_the_other_is_refused_by_name() {
     let [header, voxels] = pair();
@@ -79,6 +116,33 @@ fn voxels_that_begin_as_gzip_does_are_voxels() {
     for path in [path, folder.path("a.hdr")] {
         assert_eq!(all::<u8>(&read(&path).unwrap()), [0x1f, 0x8b, 8, 0]);
     }
+}
+
+/// Compressed voxels whose file lost its .gz: the file is longer than noise compressed would need.
+#[test]
+fn compressed_voxels_under_a_plain_name_are_inflated() {
+    let mut state = 1_u32;
+    let noise: Vec<u8> = (0..4096)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .collect();
+    for (voxels, longer) in [(noise, true), (vec![7; 4096], false)] {
+        let [header, _] = halves(Made::new(false, &[16, 16, 16], 2));
+        let packed = gzip(&voxels);
+        assert_eq!(packed.len() > voxels.len(), longer);
+        let folder = Folder::new();
+        folder.with("a.img", &packed);
+        let volume = read(&folder.with("a.hdr", &header)).unwrap();
+        assert!(all::<u8>(&volume) == voxels);
+    }
+    // No gzip header: voxels, and what follows them.
+    let [header, _] = halves(Made::new(false, &[4, 1, 1], 2));
+    let folder = Folder::new();
+    folder.with("a.img", &[0x1f, 0x8b, 7, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    let volume = read(&folder.with("a.hdr", &header)).unwrap();
+    assert_eq!(all::<u8>(&volume), [0x1f, 0x8b, 7, 0]);
 }
 
 #[test]

@@ -84,6 +84,28 @@ fn a_qform_that_puts_voxels_elsewhere_than_the_sform_is_reported() {
     assert_eq!(warning(&made).unwrap(), said);
 }
 
+/// The distance is in millimetres, whatever the file counts in: 0.9 m, 0.5 micrometres.
+#[test]
+fn the_disagreement_of_the_forms_is_told_in_millimetres() {
+    let warning = |units: u8, offset: f32| {
+        let mut made = Made::new(false, &[2, 2, 2], 2).voxels(&[0; 8], 1);
+        made.bytes[123] = units;
+        made.i16(252, 1);
+        made.f32(268, offset);
+        let volume = read_bytes(&made.bytes).unwrap();
+        let said = volume.header().facts.get("nifti.affine_warning").cloned();
+        said.map(|said| said.as_str().unwrap().to_owned())
+    };
+    let said = |mm: &str| {
+        Some(format!(
+            "sform and qform put voxels up to {mm} mm apart; the sform is used"
+        ))
+    };
+    assert_eq!(warning(1, 0.0009), said("0.900"));
+    assert_eq!(warning(3, 0.5), None);
+    assert_eq!(warning(3, 500.0), said("0.500"));
+}
+
 #[test]
 fn a_half_turn_that_rounding_pushed_off_the_sphere_is_a_half_turn() {
     let mut made = Made::new(false, &[2, 2, 2], 2).voxels(&[0; 8], 1);

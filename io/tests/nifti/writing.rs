@@ -152,16 +152,38 @@ fn an_axis_that_nifti_1_cannot_state_makes_the_file_nifti_2() {
         let size = [1, length, 1];
         let values: Vec<u16> = (0..length as u32).map(|i| (i * 7) as u16).collect();
         let voxels = Voxels::new(1, size, Buf::from(values.clone())).unwrap();
-        let volume = Volume::new(awkward(size), voxels).unwrap();
+        // A place that 32-bit numbers hold: the length alone decides.
+        let geometry = Geometry::aligned(size, [0.5, 1.0, 2.0], [5.0, 6.0, 7.0]).unwrap();
+        let volume = Volume::new(geometry, voxels).unwrap();
         for name in ["a.nii", "a.hdr"] {
             let path = folder.path(name);
             write(&path, &volume).unwrap();
             assert_eq!(fs::read(&path).unwrap()[..4], start, "{length} {name}");
             let again = read(&path).unwrap();
             assert_eq!(all::<u16>(&again), values);
-            let mm = if length == 32_767 { 0.1 } else { 1e-9 };
-            assert!(again.geometry().is_close(volume.geometry(), mm));
+            assert_eq!(again.geometry(), volume.geometry());
         }
+    }
+}
+
+/// 32-bit numbers ten kilometres away are 1 mm apart.
+#[test]
+fn a_place_that_nifti_1_would_round_makes_the_file_nifti_2() {
+    let folder = Folder::new();
+    let two = [0x1c, 0x02, 0, 0];
+    for (origin, spacing, start) in [
+        (300.3, 0.7, [0x5c, 0x01, 0, 0]),
+        (10_000_000.0, 1.0, [0x5c, 0x01, 0, 0]),
+        (10_000_000.3, 1.0, two),
+        (5000.3, 1.0, two),
+    ] {
+        let geometry = Geometry::aligned([4, 3, 2], [spacing; 3], [origin, 0.0, 0.0]).unwrap();
+        let voxels = Voxels::new(1, [4, 3, 2], Buf::filled(24, 1_u8).unwrap()).unwrap();
+        let path = folder.path("a.nii");
+        write(&path, &Volume::new(geometry.clone(), voxels).unwrap()).unwrap();
+        assert_eq!(fs::read(&path).unwrap()[..4], start, "{origin}");
+        let again = read(&path).unwrap();
+        assert!(again.geometry().is_close(&geometry, 1e-4), "{origin}");
     }
 }
 

@@ -18,6 +18,8 @@ use crate::error::Result;
 pub(in crate::formats) const TURN: Affine = Affine::scaling([-1.0, -1.0, 1.0]);
 /// How far (mm) sform and qform may put a corner voxel apart before that is said aloud.
 const DISAGREEMENT_MM: f64 = 1e-3;
+/// How far (mm) rounding to f32 may move a corner voxel before the file becomes NIfTI-2.
+const ROUNDING_MM: f64 = 1e-4;
 /// How far the quaternion may be outside the unit sphere: what rounding to f32 explains.
 const QUATERNION_SLACK: f64 = 3.0 * f32::EPSILON as f64;
 
@@ -33,10 +35,12 @@ pub(super) struct Placed {
 /// The map from index to LPS+ mm that the header states.
 pub(super) fn world_from_index(fields: &Fields, size: [usize; 3], path: &Path) -> Result<Placed> {
     let mut warning = None;
+    let millimetres = Affine::scaling([millimetres(fields.xyzt_units); 3]);
     let (origin, ras) = if fields.sform_code > 0 {
         let sform = sform(fields);
         if fields.qform_code > 0 {
-            warning = disagreement(sform, qform(fields, size), size);
+            let qform = qform(fields, size).map(|qform| millimetres * qform);
+            warning = disagreement(millimetres * sform, qform, size);
         }
         ("sform", Ok(sform))
     } else if fields.qform_code > 0 {
@@ -56,16 +60,20 @@ pub(super) fn world_from_index(fields: &Fields, size: [usize; 3], path: &Path) -
         let reason = "the affine is singular: its voxels have no volume";
         return Err(wrong(path, fields, origin, reason));
     }
-    let millimetres = match fields.xyzt_units & 7 {
-        1 => 1e3,
-        3 => 1e-3,
-        _ => 1.0,
-    };
     Ok(Placed {
-        world_from_index: TURN * Affine::scaling([millimetres; 3]) * ras,
+        world_from_index: TURN * millimetres * ras,
         origin,
         warning,
     })
+}
+
+/// How many millimetres the unit of the file has. Unset means millimetres.
+fn millimetres(xyzt_units: i64) -> f64 {
+    match xyzt_units & 7 {
+        1 => 1e3,
+        3 => 1e-3,
+        _ => 1.0,
+    }
 }
 
 fn sform(fields: &Fields) -> Affine {
@@ -140,12 +148,7 @@ pub(in crate::formats) fn spacing(fields: &Fields, size: [usize; 3]) -> Result<[
 
 fn disagreement(sform: Affine, qform: Result<Affine, String>, size: [usize; 3]) -> Option<String> {
     let apart = match qform {
-        Ok(qform) => corners(size)
-            .map(|corner| {
-                let (s, q) = (sform.apply(corner), qform.apply(corner));
-                norm([s[0] - q[0], s[1] - q[1], s[2] - q[2]])
-            })
-            .fold(0.0, f64::max),
+        Ok(qform) => apart(sform, qform, size),
         Err(reason) => {
             return Some(format!(
                 "the qform is invalid ({reason}); the sform is used"
@@ -154,6 +157,16 @@ fn disagreement(sform: Affine, qform: Result<Affine, String>, size: [usize; 3]) 
     };
     (apart > DISAGREEMENT_MM)
         .then(|| format!("sform and qform put voxels up to {apart:.3} mm apart; the sform is used"))
+}
+
+/// How far two maps put a corner voxel apart.
+fn apart(a: Affine, b: Affine, size: [usize; 3]) -> f64 {
+    corners(size)
+        .map(|corner| {
+            let (a, b) = (a.apply(corner), b.apply(corner));
+            norm([0, 1, 2].map(|i| a[i] - b[i]))
+        })
+        .fold(0.0, f64::max)
 }
 
 /// A geometry as a NIfTI header holds it.
@@ -171,10 +184,12 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// Whether `f32` holds it: nothing overflows, and no axis vanishes.
-    pub(super) fn suits_f32(&self) -> bool {
+    /// Whether `f32` holds it: nothing overflows, no axis vanishes, and no voxel moves.
+    pub(super) fn suits_f32(&self, size: [usize; 3]) -> bool {
         let rounded = Affine::from_rows(self.srow.map(|row| row.map(|v| f64::from(v as f32))));
-        rounded.is_finite() && rounded.inverse().is_some()
+        rounded.is_finite()
+            && rounded.inverse().is_some()
+            && apart(rounded, Affine::from_rows(self.srow), size) <= ROUNDING_MM
     }
 }
 

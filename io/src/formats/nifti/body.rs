@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use voxprep_core::volume::{Header, Volume};
 
-use super::fields::{Fields, Version};
+use super::fields::{Fields, Kind, Version};
 use crate::ReadOptions;
 use crate::error::{Error, Result};
 use crate::source::{COPY_AGAIN, Source};
@@ -22,6 +22,13 @@ const MOST_CHANNELS: usize = 1 << 16;
 pub(in crate::formats) struct Stored {
     pub(in crate::formats) number: Number,
     pub(in crate::formats) inner: Option<Inner>,
+}
+
+impl Stored {
+    /// Bits per voxel.
+    pub(in crate::formats) fn bits(self) -> i64 {
+        8 * self.number.bytes() as i64 * self.inner.map_or(1, Inner::length) as i64
+    }
 }
 
 /// What the numbers of one voxel mean where there are several.
@@ -154,7 +161,9 @@ impl Body {
     /// Reads the voxels; `source` is the file of the header.
     pub(in crate::formats) fn read(&self, source: &Source, mut header: Header) -> Result<Volume> {
         let source = self.source(source);
-        let voxels = self.layout.read(source.contents(self.end)?, self.offset)?;
+        let voxels = self
+            .layout
+            .read(source.contents(self.offset, self.end)?, self.offset)?;
         header.element_type = voxels.element_type();
         Volume::with_header(header, voxels).map_err(|e| Error::core(source.path(), e))
     }
@@ -214,6 +223,16 @@ fn offset(fields: &Fields) -> Result<u64, String> {
         });
     }
     Ok(vox_offset as u64)
+}
+
+/// The file of the header, and that of the voxels where they are in another one.
+pub(in crate::formats) fn files_read(header: &Source) -> Vec<PathBuf> {
+    let mut files = vec![header.path().to_owned()];
+    if let Some(Kind::Header(_, false)) = Kind::of(header.start()) {
+        let names = half(header.path(), "hdr", "img");
+        files.extend(names.into_iter().find(|name| name.is_file()));
+    }
+    files
 }
 
 /// Opens the voxels of a pair.

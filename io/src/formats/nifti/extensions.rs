@@ -1,157 +1,232 @@
 //! Header extensions: what other programs put between the header and the voxels.
 //!
-//! They are carried in the facts of the header, `nifti.extensions`, and written back as they were:
-//! `{"code": 6, "size": 32, "text": "..."}`, or `"hex"` where the contents are no text. Codes whose
-//! purpose is to say who was scanned are named, but their contents are left out.
+//! They are carried as attachments of the header, and written back as they were. The facts of the
+//! header say which there are, `nifti.extensions`, and never what is in them: comments are free
+//! text. Codes whose purpose is to say who was scanned are left out of what is written, and
+//! `nifti.extensions_left_out` names them.
+
+use std::io::{self, Read};
 
 use serde_json::{Map, Value, json};
+use voxprep_core::volume::Attachment;
 
 use super::fields::Fields;
 use crate::error::Result;
 use crate::source::Source;
 
 /// More bytes of extensions than this are not carried along.
-const MOST: u64 = 16 << 20;
-/// DICOM attributes, and the clinical experiment data of XCEDE.
-const WHO_WAS_SCANNED: [i64; 2] = [2, 8];
+pub(super) const MOST: u64 = 16 << 20;
+/// Nor are more extensions than this.
+const MOST_EXTENSIONS: usize = 256;
+/// DICOM attributes, the clinical experiment data of XCEDE, and the header of NIfTI-MRS, which has
+/// a field for the patient's name.
+const WHO_WAS_SCANNED: [i32; 3] = [2, 8, 44];
+/// The family of these attachments.
+const KIND: &str = "nifti";
 /// Size and code, before the contents.
-const HEAD: usize = 8;
+const HEAD: u64 = 8;
+/// The size of an extension is a multiple of this.
+const UNIT: u64 = 16;
 
-/// The extensions of a file as facts, and what is wrong with them.
-///
-/// `end` is where the voxels begin, or `None` where the file has none.
-pub(super) fn read(
-    source: &Source,
-    fields: &Fields,
-    end: Option<u64>,
-) -> Result<(Vec<Value>, Option<String>)> {
-    let after = fields.len();
-    if source.start().get(after).is_none_or(|&flag| flag == 0) {
-        return Ok((Vec::new(), None));
-    }
-    let bytes = source.stretch(after as u64 + 4, end, MOST)?;
-    let mut rest = bytes.as_slice();
-    let mut found = Vec::new();
-    while let Some((head, _)) = rest
-        .split_first_chunk::<HEAD>()
-        .filter(|_| rest.len() >= 16)
-    {
-        let [size, code] = [&head[..4], &head[4..]].map(|bytes| {
-            let mut number = [0; 4];
-            number.copy_from_slice(bytes);
-            if fields.big_endian {
-                i32::from_be_bytes(number)
-            } else {
-                i32::from_le_bytes(number)
-            }
-        });
-        let whole = usize::try_from(size).ok().filter(|&n| n >= HEAD);
-        let Some(whole) = whole.and_then(|n| rest.get(..n)) else {
-            let warning = format!(
-                "header extension {} (code {code}) states a size of {size} bytes, of which {} are there; \
-                 it and what follows it are not kept",
-                found.len() + 1,
-                rest.len()
-            );
-            return Ok((found, Some(warning)));
-        };
-        found.push(fact(i64::from(code), &whole[HEAD..], whole.len()));
-        rest = rest.get(whole.len()..).unwrap_or_default();
-    }
-    Ok((found, None))
+/// The extensions of a file.
+#[derive(Default)]
+pub(super) struct Extensions {
+    /// Those that are carried along.
+    pub(super) attachments: Vec<Attachment>,
+    /// Code and size of each, in the order of the file.
+    found: Vec<(i32, u64)>,
+    /// What is wrong with them.
+    pub(super) warning: Option<String>,
+    /// The byte of the file after the last.
+    pub(super) end: u64,
 }
 
-fn fact(code: i64, contents: &[u8], size: usize) -> Value {
-    let mut fact = Map::new();
-    fact.insert("code".to_owned(), json!(code));
-    fact.insert("size".to_owned(), json!(size));
-    let end = contents
-        .iter()
-        .rposition(|&b| b != 0)
-        .map_or(0, |last| last + 1);
-    if WHO_WAS_SCANNED.contains(&code) {
-        fact.insert("left_out".to_owned(), json!("it may say who was scanned"));
-    } else if let Ok(text) = std::str::from_utf8(&contents[..end]) {
-        fact.insert("text".to_owned(), json!(text));
-    } else {
-        fact.insert("hex".to_owned(), json!(hex(&contents[..end])));
+impl Extensions {
+    /// Reads the extensions of a file; `end` is where the voxels begin, or `None` where the file
+    /// has none.
+    pub(super) fn read(source: &Source, fields: &Fields, end: Option<u64>) -> Result<Self> {
+        let start = fields.len() as u64 + 4;
+        let mut all = Self {
+            end: start,
+            ..Self::default()
+        };
+        if source
+            .start()
+            .get(fields.len())
+            .is_some_and(|&flag| flag != 0)
+        {
+            let mut contents = source.bytes_from(start)?;
+            while all.warning.is_none()
+                && all
+                    .next(&mut contents, fields.big_endian, start, end)
+                    .map_err(|e| source.unread(&e))?
+            {}
+        }
+        Ok(all)
     }
-    Value::Object(fact)
+
+    /// Reads one extension, and says whether there was one.
+    fn next(
+        &mut self,
+        contents: &mut dyn Read,
+        big_endian: bool,
+        start: u64,
+        end: Option<u64>,
+    ) -> io::Result<bool> {
+        let left = end.map_or(u64::MAX, |end| end.saturating_sub(self.end));
+        if left < UNIT {
+            return Ok(false);
+        }
+        let head = take(contents, HEAD)?;
+        let ([size, code], []) = head.as_chunks::<4>() else {
+            return Ok(false);
+        };
+        let [size, code] = [size, code].map(|bytes| {
+            if big_endian {
+                i32::from_be_bytes(*bytes)
+            } else {
+                i32::from_le_bytes(*bytes)
+            }
+        });
+        if self.found.len() == MOST_EXTENSIONS {
+            self.warning = Some(format!(
+                "the header has more than {MOST_EXTENSIONS} extensions; those that follow are not kept"
+            ));
+            return Ok(false);
+        }
+        let named = format!("header extension {} (code {code})", self.found.len() + 1);
+        let rest = "it and what follows it are not kept";
+        let whole = u64::try_from(size)
+            .ok()
+            .filter(|&n| n >= UNIT && n.is_multiple_of(UNIT));
+        let Some(size) = whole else {
+            self.warning = Some(format!(
+                "{named} states a size of {size} bytes, where multiples of {UNIT} are possible; {rest}"
+            ));
+            return Ok(false);
+        };
+        if size <= left && self.end - start + size > MOST {
+            self.end += size;
+            self.warning = Some(format!(
+                "{named} of {size} bytes goes beyond the {} MiB of extensions that are carried along; \
+                 {rest}, so keep the original file",
+                MOST >> 20
+            ));
+            return Ok(false);
+        }
+        let there = if size <= left {
+            take(contents, size - HEAD)?
+        } else {
+            Vec::new()
+        };
+        if HEAD + (there.len() as u64) < size {
+            let left = if size <= left {
+                HEAD + there.len() as u64
+            } else {
+                left
+            };
+            self.warning = Some(format!(
+                "{named} states a size of {size} bytes, of which {left} are there; {rest}"
+            ));
+            return Ok(false);
+        }
+        self.end += size;
+        self.found.push((code, size));
+        if !WHO_WAS_SCANNED.contains(&code) {
+            self.attachments.push(Attachment {
+                kind: KIND,
+                code,
+                bytes: there.into(),
+            });
+        }
+        Ok(true)
+    }
+
+    /// What the facts of a header say of them.
+    pub(super) fn describe(&self, facts: &mut Map<String, Value>) {
+        if self.found.is_empty() {
+            return;
+        }
+        let found = self.found.iter();
+        let list = found.map(|(code, size)| json!({ "code": code, "size": size }));
+        facts.insert("nifti.extensions".to_owned(), list.collect());
+        let codes = self.found.iter().map(|(code, _)| *code);
+        let left_out: Vec<i32> = codes
+            .filter(|code| WHO_WAS_SCANNED.contains(code))
+            .collect();
+        if !left_out.is_empty() {
+            facts.insert("nifti.extensions_left_out".to_owned(), json!(left_out));
+        }
+    }
+}
+
+/// The next `most` bytes, or those that are left. The memory grows with what is there, not with
+/// what is stated.
+fn take(contents: &mut dyn Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    contents.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The bytes between the header and the voxels: four that say whether extensions follow, and the
-/// extensions that the facts of a header carry.
-pub(super) fn bytes(facts: &Map<String, Value>) -> Vec<u8> {
+/// extensions among the attachments of a header; `None` where they are too much to be read again.
+pub(super) fn bytes(attachments: &[Attachment]) -> Option<Vec<u8>> {
     let mut out = vec![0; 4];
-    let list = facts.get("nifti.extensions").and_then(Value::as_array);
-    for fact in list.into_iter().flatten() {
-        let code = fact.get("code").and_then(Value::as_i64);
-        let code = code.and_then(|code| i32::try_from(code).ok());
-        let text = fact.get("text").and_then(Value::as_str);
-        let contents = match fact.get("hex").and_then(Value::as_str) {
-            Some(hex) => unhex(hex),
-            None => text.map(|text| text.as_bytes().to_vec()),
-        };
-        let (Some(code), Some(contents)) = (code, contents) else {
-            continue;
-        };
-        let least = (HEAD + contents.len()).next_multiple_of(16);
-        let stated = fact.get("size").and_then(Value::as_u64).unwrap_or(0);
-        // The size as it was, unless it breaks the rule of multiples of 16.
-        let size = usize::try_from(stated.min(MOST))
-            .ok()
-            .filter(|size| *size > least && size.is_multiple_of(16))
-            .unwrap_or(least);
+    let extensions = attachments.iter().filter(|a| a.kind == KIND);
+    if extensions.clone().count() > MOST_EXTENSIONS {
+        return None;
+    }
+    for extension in extensions {
+        let size = (HEAD + extension.bytes.len() as u64).next_multiple_of(UNIT);
+        let end = out.len() + size as usize;
+        if end as u64 > 4 + MOST {
+            return None;
+        }
         out[0] = 1;
-        let end = out.len() + size;
         out.extend((size as i32).to_le_bytes());
-        out.extend(code.to_le_bytes());
-        out.extend(contents);
+        out.extend(extension.code.to_le_bytes());
+        out.extend(&*extension.bytes);
         out.resize(end, 0);
     }
-    out
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
-fn unhex(hex: &str) -> Option<Vec<u8>> {
-    let digit = |c: u8| char::from(c).to_digit(16);
-    let pairs = hex.as_bytes().chunks(2);
-    pairs
-        .map(|pair| match *pair {
-            [high, low] => Some((digit(high)? << 4 | digit(low)?) as u8),
-            _ => None,
-        })
-        .collect()
+    Some(out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn attachment(kind: &'static str, code: i32, bytes: &[u8]) -> Attachment {
+        Attachment {
+            kind,
+            code,
+            bytes: bytes.into(),
+        }
+    }
+
     #[test]
-    fn what_facts_carry_is_laid_out_in_multiples_of_16() {
-        let facts = json!({"nifti.extensions": [
-            {"code": 6, "size": 32, "text": "abc"},
-            {"code": 4, "size": 5, "hex": "00ff10"},
-            {"code": 2, "size": 64, "left_out": "it may say who was scanned"},
-            {"code": 6, "text": "abcdefghi"},
-            {"text": "no code"},
-            {"code": 6, "hex": "0f0"},
-        ]});
-        let bytes = bytes(facts.as_object().unwrap());
+    fn what_a_header_carries_is_laid_out_in_multiples_of_16() {
+        let bytes = bytes(&[
+            attachment(KIND, 6, b"abc"),
+            attachment("elsewhere", 6, b"nothing of NIfTI"),
+            attachment(KIND, 4, b"\x00\xff\x10\0\0\0\0\0"),
+            attachment(KIND, 6, b"abcdefghi"),
+        ]);
         let mut expected = vec![1, 0, 0, 0];
-        expected.extend(b"\x20\0\0\0\x06\0\0\0abc\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        expected.extend(b"\x10\0\0\0\x06\0\0\0abc\0\0\0\0\0");
         expected.extend(b"\x10\0\0\0\x04\0\0\0\x00\xff\x10\0\0\0\0\0");
         expected.extend(b"\x20\0\0\0\x06\0\0\0abcdefghi\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
-        assert_eq!(bytes, expected);
-        assert_eq!(super::bytes(&Map::new()), [0; 4]);
+        assert_eq!(bytes.unwrap(), expected);
+        assert_eq!(super::bytes(&[]).unwrap(), [0; 4]);
+    }
+
+    #[test]
+    fn more_than_is_read_is_not_written() {
+        let large = attachment(KIND, 6, &vec![0; 16 << 20]);
+        assert_eq!(bytes(&[large]), None);
+        let fitting = attachment(KIND, 6, &vec![0; (16 << 20) - 8]);
+        assert_eq!(bytes(&[fitting]).unwrap().len(), 4 + (16 << 20));
+        let many = vec![attachment(KIND, 6, b""); 257];
+        assert_eq!(bytes(&many), None);
+        assert_eq!(bytes(&many[1..]).unwrap().len(), 4 + 256 * 16);
     }
 }

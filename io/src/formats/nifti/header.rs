@@ -1,12 +1,14 @@
 //! The header of a NIfTI file, judged: what it says in our terms, or why it cannot be.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 use voxprep_core::geometry::Geometry;
 use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header};
 
 use super::affine;
 use super::body::{Body, Inner, Stored, wrong};
-use super::extensions;
+use super::extensions::{self, Extensions};
 use super::fields::{Fields, Version};
 use crate::ReadOptions;
 use crate::error::{Error, Result};
@@ -34,75 +36,114 @@ impl Image {
             return Err(Error::unsupported(path, reason)
                 .remedy("extract the volume first, e.g. with wb_command -cifti-separate"));
         }
-        let Some(stored) = stored(fields.datatype) else {
-            let name = datatype(fields.datatype);
-            let reason = format!(
-                "voxels of the type {} ({name}) cannot be read",
-                fields.datatype
-            );
-            return Err(Error::unsupported(path, reason)
-                .field("NIfTI header, datatype")
-                .remedy("convert them to a standard integer or floating-point type"));
-        };
+        let stored = stored(fields.datatype).ok_or_else(|| {
+            let remedy = "convert them to a standard integer or floating-point type";
+            unreadable(path, fields, remedy)
+        })?;
         let scale = scale(fields, stored.inner)
             .map_err(|reason| wrong(path, fields, "scl_inter", reason))?;
         let body = Body::find(source, fields, stored, scale, options)?;
 
+        let end = fields.single.then_some(body.offset);
+        let extensions = Extensions::read(source, fields, end)?;
+        check_offset(source, end.unwrap_or(0), extensions.end, options)?;
         let placed = affine::world_from_index(fields, body.size, path)?;
         let geometry =
             Geometry::new(body.size, placed.world_from_index).map_err(|e| Error::core(path, e))?;
         let mut header = Header::new(geometry, body.usual_type());
         header.channels = named(axes(fields, stored.inner, &body.beyond), stored.inner);
-        header.facts = facts(fields, &placed);
-        let end = fields.single.then_some(body.offset);
-        let (extensions, warning) = extensions::read(source, fields, end)?;
-        if !extensions.is_empty() {
-            let extensions = Value::Array(extensions);
-            header
-                .facts
-                .insert("nifti.extensions".to_owned(), extensions);
+        header.facts = facts(fields, &placed, &body.beyond);
+        extensions.describe(&mut header.facts);
+        let warnings: Vec<String> = [bitpix(fields, stored), extensions.warning]
+            .into_iter()
+            .flatten()
+            .collect();
+        if !warnings.is_empty() {
+            header.facts.insert(
+                "nifti.header_warning".to_owned(),
+                json!(warnings.join("; ")),
+            );
         }
-        if let Some(warning) = warning {
-            let warning = Value::String(warning);
-            header
-                .facts
-                .insert("nifti.header_warning".to_owned(), warning);
-        }
+        header.attachments = extensions.attachments;
         Ok(Self { header, body })
     }
 }
 
-/// What a datatype of NIfTI stands for.
-pub(in crate::formats) fn stored(datatype: i64) -> Option<Stored> {
-    let (number, inner) = match datatype {
-        2 => (Number::U8, None),
-        4 => (Number::I16, None),
-        8 => (Number::I32, None),
-        16 => (Number::F32, None),
-        32 => (Number::F32, Some(Inner::Complex)),
-        64 => (Number::F64, None),
-        128 => (Number::U8, Some(Inner::Rgb)),
-        256 => (Number::I8, None),
-        512 => (Number::U16, None),
-        768 => (Number::U32, None),
-        1024 => (Number::I64, None),
-        1280 => (Number::U64, None),
-        1792 => (Number::F64, Some(Inner::Complex)),
-        2304 => (Number::U8, Some(Inner::Rgba)),
-        _ => return None,
-    };
-    Some(Stored { number, inner })
+/// Refuses voxels that begin far behind the header and its extensions: to get there, all that is
+/// between must be inflated.
+fn check_offset(source: &Source, offset: u64, end: u64, options: &ReadOptions) -> Result<()> {
+    let between = offset.saturating_sub(end);
+    if options.no_limits || between <= extensions::MOST {
+        return Ok(());
+    }
+    let reason = format!(
+        "the voxels start at byte {offset}, {between} bytes behind the header and its extensions"
+    );
+    Err(Error::limit(source.path(), reason)
+        .field("NIfTI header, vox_offset")
+        .remedy("if the file is right, allow it with --no-limits"))
 }
 
-/// The name of a datatype that cannot be read.
-pub(in crate::formats) fn datatype(code: i64) -> &'static str {
-    match code {
+/// What is said of a size of the voxels that is not that of their datatype; 0 says nothing.
+pub(in crate::formats) fn bitpix(fields: &Fields, stored: Stored) -> Option<String> {
+    let bits = stored.bits();
+    let contradicts = fields.bitpix != 0 && fields.bitpix != bits;
+    contradicts.then(|| {
+        format!(
+            "the header states {} bits per voxel (bitpix), its datatype {} has {bits}; the datatype is used",
+            fields.bitpix, fields.datatype
+        )
+    })
+}
+
+/// The datatypes of NIfTI that are read, and of which some are written.
+const DATATYPES: [(i64, Number, Option<Inner>); 14] = [
+    (2, Number::U8, None),
+    (4, Number::I16, None),
+    (8, Number::I32, None),
+    (16, Number::F32, None),
+    (32, Number::F32, Some(Inner::Complex)),
+    (64, Number::F64, None),
+    (128, Number::U8, Some(Inner::Rgb)),
+    (256, Number::I8, None),
+    (512, Number::U16, None),
+    (768, Number::U32, None),
+    (1024, Number::I64, None),
+    (1280, Number::U64, None),
+    (1792, Number::F64, Some(Inner::Complex)),
+    (2304, Number::U8, Some(Inner::Rgba)),
+];
+
+/// What a datatype of NIfTI stands for.
+pub(in crate::formats) fn stored(datatype: i64) -> Option<Stored> {
+    let known = DATATYPES.iter().find(|(code, ..)| *code == datatype);
+    known.map(|&(_, number, inner)| Stored { number, inner })
+}
+
+/// The datatype of NIfTI that stands for this.
+pub(super) fn datatype(stored: Stored) -> Option<i64> {
+    let fits = |(_, number, inner): &&(i64, Number, Option<Inner>)| {
+        (*number, *inner) == (stored.number, stored.inner)
+    };
+    DATATYPES.iter().find(fits).map(|(code, ..)| *code)
+}
+
+/// Refuses a datatype that stands for nothing that can be read.
+pub(in crate::formats) fn unreadable(path: &Path, fields: &Fields, remedy: &str) -> Error {
+    let name = match fields.datatype {
         0 => "unknown",
         1 => "single bits",
         1536 => "128-bit floating point",
         2048 => "256-bit complex",
         _ => "no type of this format",
-    }
+    };
+    let reason = format!(
+        "voxels of the type {} ({name}) cannot be read",
+        fields.datatype
+    );
+    Error::unsupported(path, reason)
+        .field(format!("{}, datatype", fields.name()))
+        .remedy(remedy)
 }
 
 /// The scale, where there is one to apply; colours have none.
@@ -151,8 +192,11 @@ pub(in crate::formats) fn axes(
         .zip(along)
         .enumerate()
         .filter_map(|(i, (&length, step))| match i {
-            // A single point in time before further dimensions only keeps them in their place.
-            0 if length == 1 && beyond.len() > 1 && (unset || step.is_none()) => None,
+            // A single point in time before further dimensions only keeps them in their place. A
+            // single point of a spectrum stays: without it they would be taken for the spectrum.
+            0 if length == 1 && beyond.len() > 1 && unit.is_some() && (unset || step.is_none()) => {
+                None
+            }
             _ => Some(ChannelAxis {
                 kind: if i == 0 && unit.is_some() {
                     AxisKind::Time
@@ -212,7 +256,7 @@ pub(in crate::formats) fn named(axes: Vec<ChannelAxis>, inner: Option<Inner>) ->
 ///
 /// Free texts (descrip, aux_file, db_name, intent_name) stay out, because people write names
 /// there. The display window (cal_min, cal_max) is kept where it is one.
-fn facts(fields: &Fields, placed: &affine::Placed) -> Map<String, Value> {
+fn facts(fields: &Fields, placed: &affine::Placed, beyond: &[usize]) -> Map<String, Value> {
     let mut facts = Map::new();
     let mut keep = |key: &str, value: Value| facts.insert(format!("nifti.{key}"), value);
     if fields.version == Version::Two {
@@ -237,6 +281,13 @@ fn facts(fields: &Fields, placed: &affine::Placed) -> Map<String, Value> {
     }
     if fields.intent_code != 0 {
         keep("intent_p", json!(fields.intent_p));
+        let mut tuples = beyond.get(1..).unwrap_or_default();
+        while let [rest @ .., 1] = tuples {
+            tuples = rest;
+        }
+        if !tuples.is_empty() {
+            keep("intent_dim", json!(tuples));
+        }
     }
     if fields.cal_max.is_finite() && fields.cal_min.is_finite() && fields.cal_max > fields.cal_min {
         keep("cal_min", json!(fields.cal_min));
@@ -249,4 +300,19 @@ fn facts(fields: &Fields, placed: &affine::Placed) -> Map<String, Value> {
         keep("toffset", json!(fields.toffset));
     }
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datatype_and_what_it_stands_for_lead_to_each_other() {
+        for (code, ..) in DATATYPES {
+            assert_eq!(datatype(stored(code).unwrap()), Some(code));
+        }
+        assert_eq!(stored(2304).unwrap().bits(), 32);
+        assert_eq!(stored(1792).unwrap().bits(), 128);
+        assert_eq!(stored(1), None);
+    }
 }

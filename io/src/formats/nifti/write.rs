@@ -10,10 +10,12 @@ use voxprep_core::volume::{AxisKind, ChannelAxis, Unit, Volume};
 use voxprep_core::voxels::{ElementType, Voxel, Voxels};
 use voxprep_core::with_type;
 
+use super::body::{Inner, Stored};
 use super::fields::{Fields, Version};
-use super::header::{TIME, seconds};
+use super::header::{TIME, datatype, seconds};
 use super::{affine, extensions};
 use crate::error::{Error, Result};
+use crate::stored::Number;
 
 #[cfg(target_endian = "big")]
 compile_error!("voxels are written as they are in memory, which must be little-endian");
@@ -21,8 +23,8 @@ compile_error!("voxels are written as they are in memory, which must be little-e
 /// The longest axis that the 16-bit integers of NIfTI-1 state.
 const MOST: usize = 32_767;
 const INTENT_VECTOR: i64 = 1007;
-/// Intents that say what several numbers per voxel are.
-const INTENTS_OF_TUPLES: std::ops::RangeInclusive<i64> = 1004..=1011;
+/// Intents that say what several numbers per voxel are, whatever their values.
+const INTENTS_OF_TUPLES: [std::ops::RangeInclusive<i64>; 2] = [1004..=1010, 2003..=2004];
 /// Millimetres and seconds, in `xyzt_units`.
 const MM: i64 = 2;
 const SECONDS: i64 = 8;
@@ -30,10 +32,10 @@ const SECONDS: i64 = 8;
 /// A volume laid out as the file will be.
 pub(super) struct File<'a> {
     start: Vec<u8>,
-    voxels: Stored<'a>,
+    voxels: Pieces<'a>,
 }
 
-enum Stored<'a> {
+enum Pieces<'a> {
     /// The channels as they are, in the file's order.
     Channels(Vec<&'a [u8]>),
     /// Numbers of one voxel side by side.
@@ -42,8 +44,10 @@ enum Stored<'a> {
 
 /// The order in which the file holds the channels.
 struct Order {
-    /// The channel axis whose numbers are side by side, and its datatype.
-    inner: Option<(usize, i16)>,
+    /// How one voxel is stored, perhaps with the numbers of a channel axis side by side.
+    stored: Stored,
+    /// The datatype that says so.
+    datatype: i64,
     /// The lengths of dimensions 4 and up, and the steps along them.
     beyond: Vec<usize>,
     steps: Vec<Option<f64>>,
@@ -73,32 +77,39 @@ impl<'a> File<'a> {
     pub(super) fn new(path: &Path, volume: &'a Volume, single: bool) -> Result<Self> {
         let order = Order::of(path, volume)?;
         let voxels = volume.voxels();
-        let stored = match order.inner {
-            Some((length, datatype)) => {
-                let buf = match (voxels.element_type(), datatype) {
-                    (ElementType::U8, 128 | 2304) => {
+        let pieces = match order.stored.inner {
+            Some(inside) => {
+                let length = inside.length();
+                let buf = match (voxels.element_type(), order.stored.number) {
+                    (ElementType::U8, Number::U8) => {
                         interleave::<u8, u8>(voxels, &order, length).and_then(|b| one(voxels, b))
                     }
-                    (ty, 32) => with_type!(ty, T => interleave::<T, f32>(voxels, &order, length))
-                        .and_then(|b| one(voxels, b)),
+                    (ty, Number::F32) => {
+                        with_type!(ty, T => interleave::<T, f32>(voxels, &order, length))
+                            .and_then(|b| one(voxels, b))
+                    }
                     (ty, _) => with_type!(ty, T => interleave::<T, f64>(voxels, &order, length))
                         .and_then(|b| one(voxels, b)),
                 };
-                Stored::Interleaved(buf.map_err(|e| Error::core(path, e))?)
+                Pieces::Interleaved(buf.map_err(|e| Error::core(path, e))?)
             }
             None => {
                 let bytes = voxels.bytes();
                 let each = bytes.len() / voxels.channels().max(1);
-                let channels = order
-                    .channels
-                    .iter()
-                    .filter_map(|c| bytes.get(c * each..(c + 1) * each));
-                Stored::Channels(channels.collect())
+                let channels = order.channels.iter();
+                let channels = channels.map(|c| bytes.get(c * each..(c + 1) * each));
+                let channels = channels.collect::<Option<_>>();
+                Pieces::Channels(channels.ok_or_else(|| Error::core(path, contradiction()))?)
             }
         };
+        let extensions = extensions::bytes(&volume.header().attachments).ok_or_else(|| {
+            let reason = "the volume carries more header extensions than the 256 of 16 MiB in all \
+                          that are written";
+            Error::unsupported(path, reason).remedy("take some of its attachments away")
+        })?;
         Ok(Self {
-            start: start(volume, &order, single),
-            voxels: stored,
+            start: start(volume, &order, single, &extensions),
+            voxels: pieces,
         })
     }
 
@@ -110,8 +121,8 @@ impl<'a> File<'a> {
     /// The voxels, in pieces.
     pub(super) fn voxels(&self) -> Vec<&[u8]> {
         match &self.voxels {
-            Stored::Channels(channels) => channels.clone(),
-            Stored::Interleaved(voxels) => vec![voxels.bytes()],
+            Pieces::Channels(channels) => channels.clone(),
+            Pieces::Interleaved(voxels) => vec![voxels.bytes()],
         }
     }
 }
@@ -140,7 +151,7 @@ impl Order {
             .position(|(axis, _)| inner(axis, ty).is_some());
         let inner = inside
             .map(|i| strided.remove(i))
-            .and_then(|(axis, stride)| Some((axis.length, inner(&axis, ty)?, stride)));
+            .and_then(|(axis, stride)| Some((inner(&axis, ty)?, stride)));
         // Dimension 4 is time, whichever place it has among the channels; the others keep theirs.
         strided.sort_by_key(|(axis, _)| axis.kind != AxisKind::Time);
         let units = volume.header().facts.get("nifti.xyzt_units");
@@ -172,25 +183,51 @@ impl Order {
             )
             .remedy("write fewer channels, or each to its own file"));
         }
+        let stored = inner.map_or_else(|| plain(ty), |(stored, _)| stored);
+        let datatype = datatype(stored).ok_or_else(|| {
+            let reason = format!("NIfTI has no type for {ty} voxels of these channels");
+            Error::unsupported(path, reason).remedy("write fewer channels, or each to its own file")
+        })?;
         Ok(Self {
-            inner: inner.map(|(length, datatype, _)| (length, datatype)),
+            stored,
+            datatype,
             beyond,
             steps,
             fourth,
             channels,
-            stride: inner.map_or(1, |(_, _, stride)| stride),
+            stride: inner.map_or(1, |(_, stride)| stride),
         })
     }
 }
 
-/// The datatype in which NIfTI stores an axis inside the voxel, if it does.
-fn inner(axis: &ChannelAxis, ty: ElementType) -> Option<i16> {
-    match (axis.kind, axis.length, ty) {
-        (AxisKind::Complex, 2, ElementType::I32 | ElementType::F64) => Some(1792),
-        (AxisKind::Complex, 2, _) => Some(32),
-        (AxisKind::Colour, 3, ElementType::U8) => Some(128),
-        (AxisKind::Colour, 4, ElementType::U8) => Some(2304),
-        _ => None,
+/// How NIfTI stores an axis inside the voxel, if it does.
+fn inner(axis: &ChannelAxis, ty: ElementType) -> Option<Stored> {
+    let (number, inner) = match (axis.kind, axis.length, ty) {
+        (AxisKind::Complex, 2, ElementType::I32 | ElementType::F64) => {
+            (Number::F64, Inner::Complex)
+        }
+        (AxisKind::Complex, 2, _) => (Number::F32, Inner::Complex),
+        (AxisKind::Colour, 3, ElementType::U8) => (Number::U8, Inner::Rgb),
+        (AxisKind::Colour, 4, ElementType::U8) => (Number::U8, Inner::Rgba),
+        _ => return None,
+    };
+    let inner = Some(inner);
+    Some(Stored { number, inner })
+}
+
+/// How single numbers of a type are stored.
+fn plain(ty: ElementType) -> Stored {
+    let number = match ty {
+        ElementType::U8 => Number::U8,
+        ElementType::I16 => Number::I16,
+        ElementType::U16 => Number::U16,
+        ElementType::I32 => Number::I32,
+        ElementType::F32 => Number::F32,
+        ElementType::F64 => Number::F64,
+    };
+    Stored {
+        number,
+        inner: None,
     }
 }
 
@@ -200,20 +237,31 @@ fn interleave<T: Voxel, O: Voxel>(
     order: &Order,
     length: usize,
 ) -> voxprep_core::error::Result<Buf<O>> {
-    let values = voxels.values::<T>().unwrap_or_default();
+    let values = voxels.values::<T>().ok_or_else(contradiction)?;
     let each = values.len() / voxels.channels().max(1);
+    // Every number of the buffer is written below: as many groups as there are first channels.
+    if each * length * order.channels.len() != values.len() {
+        return Err(contradiction());
+    }
     let mut buf = Buf::<O>::for_overwrite(values.len())?;
     let groups = buf.as_mut_slice()?.par_chunks_mut((each * length).max(1));
-    groups.zip(&order.channels).for_each(|(group, first)| {
+    groups.zip(&order.channels).try_for_each(|(group, first)| {
         for part in 0..length {
             let from = (first + part * order.stride) * each;
-            let plane = values.get(from..from + each).unwrap_or_default();
+            let plane = values.get(from..from + each).ok_or_else(contradiction)?;
             for (voxel, value) in group.chunks_exact_mut(length).zip(plane) {
                 voxel[part] = O::from_f64(value.to_f64());
             }
         }
-    });
+        Ok::<_, voxprep_core::error::Error>(())
+    })?;
     Ok(buf)
+}
+
+/// What is said where channels and voxels do not fit together: nothing is written then.
+fn contradiction() -> voxprep_core::error::Error {
+    voxprep_core::error::Error::input("the axes of the channels are not those of the voxels")
+        .remedy("set the channels of the volume anew")
 }
 
 /// The buffer as voxels, whose shape does not matter any more.
@@ -222,9 +270,7 @@ fn one<O: Voxel>(voxels: &Voxels, buf: Buf<O>) -> voxprep_core::error::Result<Vo
 }
 
 /// All that comes before the voxels: the header, and four bytes that say whether extensions follow.
-fn start(volume: &Volume, order: &Order, single: bool) -> Vec<u8> {
-    let facts = &volume.header().facts;
-    let extensions = extensions::bytes(facts);
+fn start(volume: &Volume, order: &Order, single: bool, extensions: &[u8]) -> Vec<u8> {
     let mut fields = fields(volume, order, single);
     if single {
         fields.vox_offset = (fields.len() + extensions.len()) as f64;
@@ -241,24 +287,14 @@ fn fields(volume: &Volume, order: &Order, single: bool) -> Fields {
     let sizes = volume.voxels().size();
     let lengths = || sizes.iter().chain(&order.beyond);
     let geometry = affine::stored(volume.geometry());
-    let version = if lengths().any(|&n| n > MOST) || !geometry.suits_f32() {
+    let version = if lengths().any(|&n| n > MOST) || !geometry.suits_f32(sizes) {
         Version::Two
     } else {
         Version::One
     };
     let mut fields = Fields::empty(version, single);
 
-    (fields.datatype, fields.bitpix) = match (order.inner, volume.voxels().element_type()) {
-        (Some((_, 32)), _) => (32, 64),
-        (Some((_, 1792)), _) => (1792, 128),
-        (Some((length, code)), _) => (i64::from(code), 8 * length as i64),
-        (None, ElementType::U8) => (2, 8),
-        (None, ElementType::I16) => (4, 16),
-        (None, ElementType::U16) => (512, 16),
-        (None, ElementType::I32) => (8, 32),
-        (None, ElementType::F32) => (16, 32),
-        (None, ElementType::F64) => (64, 64),
-    };
+    (fields.datatype, fields.bitpix) = (order.datatype, order.stored.bits());
     fields.dim = [1; 8];
     fields.dim[0] = 3 + order.beyond.len() as i64;
     for (dim, &n) in fields.dim[1..].iter_mut().zip(lengths()) {
@@ -329,21 +365,34 @@ fn form(facts: &Map<String, Value>) -> i64 {
     known.unwrap_or(SCANNER)
 }
 
+/// Whether dimensions 5 to 7 are what they were: an intent says what the numbers along them are.
+fn tuples_as_read(facts: &Map<String, Value>, order: &Order) -> bool {
+    let stated = facts.get("nifti.intent_dim").and_then(Value::as_array);
+    let read = stated.into_iter().flatten();
+    let read: Vec<_> = read.map(|n| n.as_u64().unwrap_or(0)).collect();
+    let mut now = order
+        .beyond
+        .iter()
+        .skip(1)
+        .map(|&n| n as u64)
+        .collect::<Vec<_>>();
+    while now.last() == Some(&1) {
+        now.pop();
+    }
+    now == read
+}
+
 /// What the values are, as far as it still holds: what the file said when it was read, and that
 /// there are several numbers per voxel.
 fn intent(volume: &Volume, order: &Order) -> (i64, [f64; 3]) {
     let header = volume.header();
     let facts = &header.facts;
     let tuples = order.beyond.get(1).is_some_and(|&n| n > 1);
-    let several = volume.voxels().channels() > 1;
     let known = facts.get("nifti.intent_code").and_then(Value::as_i64);
     let known = known.filter(|code| {
-        let fits = if INTENTS_OF_TUPLES.contains(code) {
-            several
-        } else {
-            !tuples && header.unit != Unit::Normalised
-        };
-        fits && i16::try_from(*code).is_ok()
+        let same_values = header.unit != Unit::Normalised
+            || INTENTS_OF_TUPLES.iter().any(|codes| codes.contains(code));
+        same_values && tuples_as_read(facts, order) && i16::try_from(*code).is_ok()
     });
     let Some(code) = known else {
         // A file that said nothing of such axes still says nothing.
@@ -356,4 +405,33 @@ fn intent(volume: &Volume, order: &Order) -> (i64, [f64; 3]) {
     let stated = facts.get("nifti.intent_p").and_then(Value::as_array);
     let parameter = |i: usize| stated.and_then(|p| p.get(i)?.as_f64()).unwrap_or(0.0);
     (code, [0, 1, 2].map(parameter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What cannot be found among the voxels is not filled up with whatever memory held.
+    #[test]
+    fn an_order_that_is_not_that_of_the_voxels_is_an_error() {
+        let voxels = Voxels::new(4, [2, 1, 1], Buf::from((0..8).collect::<Vec<u8>>())).unwrap();
+        let order = |channels: &[usize]| Order {
+            stored: Stored {
+                number: Number::F32,
+                inner: Some(Inner::Complex),
+            },
+            datatype: 32,
+            beyond: vec![2],
+            steps: vec![None],
+            fourth: Fourth::Unused,
+            channels: channels.to_vec(),
+            stride: 1,
+        };
+        let interleaved = |channels| interleave::<u8, f32>(&voxels, &order(channels), 2);
+        let expected = [0., 2., 1., 3., 4., 6., 5., 7.];
+        assert_eq!(interleaved(&[0, 2]).unwrap().as_slice(), expected);
+        assert!(interleaved(&[0, 3]).is_err());
+        assert!(interleaved(&[0]).is_err());
+        assert!(interleaved(&[0, 2, 4]).is_err());
+    }
 }
