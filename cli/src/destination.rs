@@ -18,9 +18,9 @@ use crate::output;
 
 /// Extensions of images that people expect to be written, but that `voxprep-io` may not write:
 /// a folder of such a name would be a surprise.
-const IMAGE_EXTENSIONS: [&str; 20] = [
-    "mha", "mhd", "nrrd", "nhdr", "hdr", "img", "dcm", "mgz", "mgh", "mnc", "npy", "npz", "png",
-    "jpg", "jpeg", "tif", "tiff", "h5", "gz", "zip",
+const IMAGE_EXTENSIONS: [&str; 18] = [
+    "mha", "mhd", "nrrd", "nhdr", "dcm", "mgz", "mgh", "mnc", "npy", "npz", "png", "jpg", "jpeg",
+    "tif", "tiff", "h5", "gz", "zip",
 ];
 
 /// Where results go.
@@ -350,15 +350,20 @@ fn check_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to write over a file that is read.
+/// Refuses to write over a file that is read, or over the other half of a pair.
 pub(crate) fn check_replaces(path: &Path, read: &Path) -> Result<()> {
-    let same = fs::canonicalize(path)
-        .is_ok_and(|path| fs::canonicalize(read).is_ok_and(|read| read == path));
-    if same {
-        return Err(usage(format_args!(
-            "the result would replace an input; write it elsewhere: {}",
-            path.display()
-        )));
+    let read = voxprep_io::files_read(read);
+    let read: Vec<PathBuf> = read
+        .iter()
+        .filter_map(|f| fs::canonicalize(f).ok())
+        .collect();
+    for file in voxprep_io::files(path) {
+        if fs::canonicalize(&file).is_ok_and(|file| read.contains(&file)) {
+            return Err(usage(format_args!(
+                "the result would replace an input; write it elsewhere: {}",
+                file.display()
+            )));
+        }
     }
     Ok(())
 }

@@ -84,6 +84,8 @@ struct Source {
 /// The volumes of one subject, images first, each with its own name.
 pub(crate) struct Inputs {
     sources: Vec<Source>,
+    /// The files that are read for them: of a pair both.
+    files: Vec<PathBuf>,
     options: ReadOptions,
 }
 
@@ -114,7 +116,15 @@ impl Inputs {
                 role,
             });
         }
-        Ok(Self { sources, options })
+        let files = sources
+            .iter()
+            .flat_map(|source| voxprep_io::files_read(&source.path))
+            .collect();
+        Ok(Self {
+            sources,
+            files,
+            options,
+        })
     }
 
     /// The same inputs as a sidecar names them: in its order, in its roles.
@@ -163,9 +173,9 @@ impl Inputs {
         self.sources.iter().map(|source| source.name.as_str())
     }
 
-    /// The files.
+    /// The files that are read.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        self.sources.iter().map(|source| &source.path)
+        self.files.iter()
     }
 
     /// The name of the first file without folder and extension: the subject's id.

@@ -171,6 +171,11 @@ impl Channels {
     }
 }
 
+/// The fact that a volume is on another grid than its file.
+pub const REGRIDDED: &str = "regridded";
+/// The fact that a step has moved the contents of a volume in the world.
+pub const MOVED: &str = "moved";
+
 /// What a file carries beside header and voxels, handed on from file to file and recorded nowhere.
 ///
 /// Other programs put free text there, and people put names into it: the contents are in no
@@ -227,6 +232,19 @@ impl Header {
             modality: None,
             facts: Map::new(),
             attachments: Vec::new(),
+        }
+    }
+
+    /// Puts the volume on another grid, and notes that among its facts: `regridded` where the grid is
+    /// no longer that of the file, `moved` where the contents are no longer where the scanner saw
+    /// them. What a file says of its grid and its frame of reference then no longer holds.
+    pub fn put_on(&mut self, grid: Geometry, moved: bool) {
+        if grid != self.geometry {
+            self.facts.insert(REGRIDDED.to_owned(), true.into());
+            self.geometry = grid;
+        }
+        if moved {
+            self.facts.insert(MOVED.to_owned(), true.into());
         }
     }
 

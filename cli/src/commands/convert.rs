@@ -50,11 +50,12 @@ Examples:
   voxprep convert mask.nii.gz mask-u8.nii.gz --type u8";
 
 /// Facts that say how a file was laid out, not what is in it.
-const LAYOUT: [&str; 11] = [
+const LAYOUT: [&str; 12] = [
     "affine",
     "affine_warning",
     "datatype",
     "header_warning",
+    "intent_dim",
     "orient",
     "originator",
     "pixdim_4",

@@ -132,3 +132,66 @@ fn malformed_files_end_with_one_line_and_exit_code_1() {
     }
     assert!(!case.path("out.nii").exists());
 }
+
+/// Of a pair both halves are inputs, however each is compressed: neither is written over.
+#[test]
+fn neither_half_of_a_pair_that_is_read_is_replaced() {
+    let case = Case::new();
+    case.voxprep("convert scan.nii.gz a.hdr").quiet();
+    case.voxprep("convert scan.nii.gz b.hdr.gz").quiet();
+    fs::rename(case.path("b.img.gz"), case.path("a.img.gz")).unwrap();
+    fs::remove_file(case.path("a.img")).unwrap();
+    let before = fs::read(case.path("a.img.gz")).unwrap();
+    case.pipeline("p.toml", &[]);
+    for command in [
+        "convert a.hdr a.img.gz --type f32",
+        "convert a.hdr a.hdr.gz --type f32",
+        "run p.toml a.hdr -o a.img.gz",
+        "run p.toml a.img.gz -o a.hdr",
+    ] {
+        let answer = case.voxprep(command);
+        assert_eq!(answer.code, Some(2), "{command}");
+        let said = answer.error();
+        assert!(said.contains("would replace an input"), "{command}: {said}");
+    }
+    assert!(fs::read(case.path("a.img.gz")).unwrap() == before);
+}
+
+/// What a file says of its grid and its frame is written back while it holds: a template's space is
+/// left by what moves the head, AFNI's attributes by what changes the grid.
+#[test]
+fn what_steps_make_untrue_is_not_written_back() {
+    let case = Case::new();
+    let volume = case.read("scan.nii.gz");
+    let mut header = volume.header().clone();
+    header
+        .facts
+        .insert("nifti.affine".to_owned(), "sform".into());
+    header.facts.insert("nifti.sform_code".to_owned(), 4.into());
+    header.attachments = [4, 6]
+        .map(|code| Attachment {
+            kind: "nifti",
+            code,
+            bytes: (*b"what others say.........").into(),
+        })
+        .to_vec();
+    let volume = Volume::with_header(header, volume.voxels().clone()).unwrap();
+    voxprep_io::write(&case.path("mni.nii"), &volume, &Default::default()).unwrap();
+    for (step, form, codes) in [
+        ("use = \"intensity.clip\"\nlow = 0\nhigh = 9", 4, &[4, 6][..]),
+        ("use = \"spatial.spacing\"\nspacing_mm = [1, 1, 1]", 4, &[6]),
+        (
+            "use = \"augment.rotate\"\nangle_deg = 5\naxis = \"z\"",
+            2,
+            &[6],
+        ),
+    ] {
+        case.write("p.toml", &format!("version = 1\n[[step]]\n{step}\n"));
+        let answer = case.voxprep("run p.toml mni.nii -o out.nii");
+        assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+        let made = case.read("out.nii");
+        assert_eq!(made.header().facts["nifti.sform_code"], form, "{step}");
+        let kept: Vec<i32> = made.header().attachments.iter().map(|a| a.code).collect();
+        assert_eq!(kept, codes, "{step}");
+    }
+}

@@ -210,7 +210,7 @@ impl Resolving<'_> {
                 grid_before: Some(own).filter(|own| *own != grid),
             });
             let task = task_for(self.tasks, self.state, source, output)?;
-            task.header.geometry = grid.clone();
+            task.header.put_on(grid.clone(), !motion.map.is_identity());
             task.legs.push(Leg {
                 map: motion.map.clone(),
                 grid,

@@ -8,7 +8,7 @@
 use std::io::{self, Read};
 
 use serde_json::{Map, Value, json};
-use voxprep_core::volume::Attachment;
+use voxprep_core::volume::{Attachment, Header, MOVED, REGRIDDED};
 
 use super::fields::Fields;
 use crate::error::Result;
@@ -166,6 +166,17 @@ fn take(contents: &mut dyn Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     contents.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The attachments that still hold: AFNI's attributes (code 4) say where the voxels were.
+pub(super) fn that_hold(header: &Header) -> Vec<Attachment> {
+    const AFNI: i32 = 4;
+    let elsewhere = [REGRIDDED, MOVED]
+        .iter()
+        .any(|fact| header.facts.contains_key(*fact));
+    let bound = |a: &&Attachment| a.kind == KIND && a.code == AFNI && elsewhere;
+    let all = header.attachments.iter();
+    all.filter(|a| !bound(a)).cloned().collect()
 }
 
 /// The bytes between the header and the voxels: four that say whether extensions follow, and the

@@ -6,7 +6,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 use voxprep_core::buf::Buf;
-use voxprep_core::volume::{AxisKind, ChannelAxis, Unit, Volume};
+use voxprep_core::volume::{AxisKind, ChannelAxis, MOVED, Unit, Volume};
 use voxprep_core::voxels::{ElementType, Voxel, Voxels};
 use voxprep_core::with_type;
 
@@ -102,7 +102,7 @@ impl<'a> File<'a> {
                 Pieces::Channels(channels.ok_or_else(|| Error::core(path, contradiction()))?)
             }
         };
-        let extensions = extensions::bytes(&volume.header().attachments).ok_or_else(|| {
+        let extensions = extensions::bytes(&extensions::that_hold(volume.header())).ok_or_else(|| {
             let reason = "the volume carries more header extensions than the 256 of 16 MiB in all \
                           that are written";
             Error::unsupported(path, reason).remedy("take some of its attachments away")
@@ -355,6 +355,8 @@ fn form(facts: &Map<String, Value>) -> i64 {
         code.filter(|code| (1..=i64::from(i16::MAX)).contains(code))
     };
     let known = match facts.get("nifti.affine").and_then(Value::as_str) {
+        // No longer where the scanner saw it, nor in the space of a template.
+        _ if facts.contains_key(MOVED) => Some(ALIGNED),
         Some("sform") => code("nifti.sform_code"),
         Some("qform") => code("nifti.qform_code"),
         // Where the voxels are was an assumption.
