@@ -94,6 +94,12 @@ fn everything<T: Element>() -> Vec<u64> {
         let distribution = Distribution::new(source.view(), select).unwrap();
         bits.extend(distributed(&distribution));
     }
+    // one voxel far above the others: what is counted in intervals is counted again
+    let mut bright = source;
+    bright[[20, 20, 40]] = T::from_f64(1e9);
+    bits.extend(distributed(
+        &Distribution::new(bright.view(), &Select::All).unwrap(),
+    ));
     bits
 }
 
@@ -105,8 +111,10 @@ fn distributed<T: Element>(distribution: &Distribution<'_, '_, T>) -> Vec<u64> {
     let points = distribution.points();
     let width = scott(&points).unwrap();
     let density = Density::new(&points, width, 500).unwrap();
-    let mut bits = vec![distribution.count(), below, between.count];
+    let all = distribution.summary();
+    let mut bits = vec![distribution.count(), below, between.count, all.count];
     let numbers = [largest.unwrap(), between.mean, between.variance, width];
+    bits.extend([all.mean, all.variance].map(f64::to_bits));
     bits.extend(numbers.map(f64::to_bits));
     bits.extend(points.iter().flatten().map(|v| v.to_bits()));
     bits.extend(density.values.iter().map(|v| v.to_bits()));
