@@ -111,10 +111,8 @@ fn distributed<T: Element>(distribution: &Distribution<'_, '_, T>) -> Vec<u64> {
     let points = distribution.points();
     let width = scott(&points).unwrap();
     let density = Density::new(&points, width, 500).unwrap();
-    let all = distribution.summary();
-    let mut bits = vec![distribution.count(), below, between.count, all.count];
+    let mut bits = vec![distribution.count(), below, between.count];
     let numbers = [largest.unwrap(), between.mean, between.variance, width];
-    bits.extend([all.mean, all.variance].map(f64::to_bits));
     bits.extend(numbers.map(f64::to_bits));
     bits.extend(points.iter().flatten().map(|v| v.to_bits()));
     bits.extend(density.values.iter().map(|v| v.to_bits()));

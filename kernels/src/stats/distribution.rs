@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::blocks::{Blocks, Buffer, any};
 use super::percentile::{self, Position};
-use super::{Histogram, Select, Summary, summary};
+use super::{Histogram, Select, Summary, min_max, summary};
 use crate::simd::dispatched;
 use crate::{Element, Error, Float};
 
@@ -37,14 +37,15 @@ enum Held {
 
 /// Counts of equal intervals.
 struct Intervals {
-    /// Of all values.
-    all: Summary,
+    low: f64,
+    high: f64,
     /// Where the intervals end, and the last of their values lies.
     limit: f64,
     /// For each interval how many values it holds, and the sum of their places in it.
     held: Vec<(u64, u64)>,
     /// The values above the limit, rising.
     beyond: Vec<f64>,
+    count: u64,
 }
 
 /// Intervals, as a power of two.
@@ -87,7 +88,7 @@ impl<'v, 's, T: Element> Distribution<'v, 's, T> {
     pub fn count(&self) -> u64 {
         match &self.held {
             Held::Counts(histogram) => histogram.count(),
-            Held::Intervals(intervals) => intervals.all.count,
+            Held::Intervals(intervals) => intervals.count,
         }
     }
 
@@ -99,15 +100,7 @@ impl<'v, 's, T: Element> Distribution<'v, 's, T> {
                 .map_or((f64::NAN, f64::NAN), |(low, high)| {
                     (low as f64, high as f64)
                 }),
-            Held::Intervals(intervals) => (intervals.all.min, intervals.all.max),
-        }
-    }
-
-    /// Count, range, mean and variance of all values.
-    pub fn summary(&self) -> Summary {
-        match &self.held {
-            Held::Counts(histogram) => histogram.summary(),
-            Held::Intervals(intervals) => intervals.all,
+            Held::Intervals(intervals) => (intervals.low, intervals.high),
         }
     }
 
@@ -122,7 +115,7 @@ impl<'v, 's, T: Element> Distribution<'v, 's, T> {
             Held::Counts(histogram) => return histogram.percentiles(p),
             Held::Intervals(intervals) => intervals,
         };
-        let at = |p: &f64| Position::new(*p, intervals.all.count);
+        let at = |p: &f64| Position::new(*p, intervals.count);
         let positions: Vec<Position> = p.iter().map(at).collect();
         let mut ranks: Vec<u64> = positions.iter().flat_map(|p| [p.low, p.high]).collect();
         ranks.sort_unstable();
@@ -275,17 +268,13 @@ fn count_windows<T: Element>(blocks: &Blocks<'_, '_, T>, windows: &[(u64, u64)])
 
 impl Intervals {
     fn of<T: Element>(voxels: ArrayView3<'_, T>, select: &Select<'_>) -> Result<Self, Error> {
-        let all = summary(voxels, select);
-        if all.count == 0 {
-            return Err(Error::EmptySelection);
-        }
-        let (low, high) = (all.min, all.max);
+        let (low, high) = min_max(voxels, select).ok_or(Error::EmptySelection)?;
         if !(high - low).is_finite() {
             return Err(Error::Range { low, high });
         }
         let blocks = Blocks::new(voxels, select);
-        let intervals = Self::up_to(&blocks, all, high);
-        let most = (all.count as f64 * MOST) as u64;
+        let intervals = Self::up_to(&blocks, [low, high], high);
+        let most = (intervals.count as f64 * MOST) as u64;
         let mut cumulative = 0;
         let reached = intervals.held.iter().position(|(count, _)| {
             cumulative += count;
@@ -301,12 +290,13 @@ impl Intervals {
         if limit <= low || limit >= high {
             return Ok(intervals);
         }
-        Ok(Self::up_to(&blocks, all, limit))
+        Ok(Self::up_to(&blocks, [low, high], limit))
     }
 
     /// Counts the intervals between the least value and a limit that the type holds.
-    fn up_to<T: Element>(blocks: &Blocks<'_, '_, T>, all: Summary, limit: f64) -> Self {
-        let scale = scale(all.min, limit);
+    fn up_to<T: Element>(blocks: &Blocks<'_, '_, T>, ends: [f64; 2], limit: f64) -> Self {
+        let [least, high] = ends;
+        let scale = scale(least, limit);
         let empty = || (vec![(0_u64, 0_u64); 1 << INTERVALS], Vec::new());
         let (held, mut beyond) = (0..blocks.len().div_ceil(TASK))
             .into_par_iter()
@@ -319,7 +309,7 @@ impl Intervals {
                 let last = T::from_f64(limit);
                 for block in task * TASK..((task + 1) * TASK).min(blocks.len()) {
                     let (voxels, keep) = blocks.get(block, &mut buffer);
-                    let (low, scale) = (T::Float::from_f64(all.min), T::Float::from_f64(scale));
+                    let (low, scale) = (T::Float::from_f64(least), T::Float::from_f64(scale));
                     if !any(keep) {
                         continue;
                     }
@@ -356,8 +346,11 @@ impl Intervals {
                 (a, all)
             });
         beyond.sort_unstable_by(f64::total_cmp);
+        let counted: u64 = held.iter().map(|(count, _)| count).sum();
         Self {
-            all,
+            low: least,
+            high,
+            count: counted + beyond.len() as u64,
             limit,
             held,
             beyond,
@@ -365,7 +358,7 @@ impl Intervals {
     }
 
     fn points(&self) -> Vec<[f64; 2]> {
-        let (low, scale) = (self.all.min, scale(self.all.min, self.limit));
+        let (low, scale) = (self.low, scale(self.low, self.limit));
         let places = f64::from(1 << PLACES);
         let occupied = self.held.iter().enumerate().filter(|(_, held)| held.0 > 0);
         let means = occupied.map(|(interval, (count, sum))| {
@@ -384,7 +377,7 @@ impl Intervals {
 
     /// The values of rising ranks, counted from 0.
     fn in_order<T: Element>(&self, blocks: &Blocks<'_, '_, T>, ranks: &[u64]) -> Vec<f64> {
-        let within = self.all.count - self.beyond.len() as u64;
+        let within = self.count - self.beyond.len() as u64;
         let (ranks, beyond) = ranks.split_at(ranks.partition_point(|rank| *rank < within));
         let mut windows: Vec<Window> = ranks.iter().map(|rank| self.window::<T>(*rank)).collect();
         while windows.iter().any(|window| window.first < window.last) {
@@ -420,13 +413,12 @@ impl Intervals {
             skip -= count;
         }
         let (low, factor) = (
-            T::Float::from_f64(self.all.min),
-            T::Float::from_f64(scale(self.all.min, self.limit)),
+            T::Float::from_f64(self.low),
+            T::Float::from_f64(scale(self.low, self.limit)),
         );
         // The first rank whose interval is not below another.
         let first_of = |interval: u32| {
-            let [mut below, mut found] =
-                [self.all.min, self.limit].map(|end| T::from_f64(end).rank());
+            let [mut below, mut found] = [self.low, self.limit].map(|end| T::from_f64(end).rank());
             found += 1;
             while below < found {
                 let middle = below + (found - below) / 2;
