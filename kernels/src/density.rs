@@ -71,15 +71,18 @@ pub fn density_at(points: &[[f64; 2]], bandwidth: f64, places: &[f64]) -> Vec<f6
 }
 
 impl Density {
-    /// The density of weighted points on `count` steps from the least to the largest: they are shared
-    /// between the two nearest steps and smoothed with a Gaussian that ends at eight bandwidths. The
-    /// error is that of the sharing, about a tenth of the square of step by bandwidth. `None` for
-    /// fewer than two steps or points. Extra memory: twice the steps.
+    /// The density of rising weighted points on `count` steps, from three bandwidths below the least to
+    /// three above the largest, where it has fallen from a peak that lies at an end. The points are
+    /// shared between the two nearest steps and smoothed with a Gaussian that ends at eight
+    /// bandwidths. The error is that of the sharing, about a tenth of the square of step by bandwidth.
+    /// `None` for fewer than two steps or points. Extra memory: twice the steps.
     pub fn new(points: &[[f64; 2]], bandwidth: f64, count: usize) -> Option<Self> {
-        let (low, high) = (points.first()?[0], points.last()?[0]);
-        let step = (high - low) / (count.checked_sub(1)? as f64);
+        const BEYOND: f64 = 3.0;
+        let (least, largest) = (points.first()?[0], points.last()?[0]);
+        let low = least - BEYOND * bandwidth;
+        let step = (largest + BEYOND * bandwidth - low) / (count.checked_sub(1)? as f64);
         // One step has no width, and so an infinite one.
-        if !(step > 0.0 && step.is_finite() && bandwidth > 0.0) {
+        if !(largest > least && step > 0.0 && step.is_finite() && bandwidth > 0.0) {
             return None;
         }
         let mut shares = vec![0.0_f64; count];
@@ -138,6 +141,16 @@ impl Density {
             first = last + 1;
         }
         peaks
+    }
+
+    /// Where the density is lowest between two places, or at the first of them where there is no step
+    /// between them. Of several lowest values the first.
+    pub fn valley(&self, from: f64, to: f64) -> f64 {
+        let places = self.values.iter().enumerate();
+        let places = places.map(|(i, value)| (self.low + i as f64 * self.step, *value));
+        let between = places.filter(|(at, _)| *at > from && *at < to);
+        let lowest = between.reduce(|a, b| if b.1 < a.1 { b } else { a });
+        lowest.map_or(from, |(at, _)| at)
     }
 
     /// The higher of the lowest values on either side, up to what is higher than the peak.
@@ -209,6 +222,39 @@ mod tests {
             ..density
         };
         assert!(none.peaks(0.0).is_empty());
+    }
+
+    #[test]
+    fn a_peak_at_an_end_of_the_points_is_one() {
+        // a fifth of the values is the largest there can be
+        let mut points: Vec<[f64; 2]> = (0..255).map(|v| [f64::from(v), 1.0]).collect();
+        points.push([255.0, 64.0]);
+        let density = Density::new(&points, 4.0, 4096).unwrap();
+        assert_eq!(density.low, -12.0);
+        let end = density.low + 4095.0 * density.step;
+        assert!((end - 267.0).abs() < 1e-9);
+        let peaks = density.peaks(0.01);
+        let last = peaks.last().unwrap();
+        assert!(
+            (last.at - 255.0).abs() < 1.0 && last.height == 1.0,
+            "{peaks:?}"
+        );
+        // and so is one at the least
+        let turned: Vec<[f64; 2]> = points.iter().rev().map(|[v, n]| [-v, *n]).collect();
+        let peaks = Density::new(&turned, 4.0, 4096).unwrap().peaks(0.01);
+        assert!((peaks[0].at + 255.0).abs() < 1.0, "{peaks:?}");
+    }
+
+    #[test]
+    fn a_valley_lies_between_its_ends() {
+        let density = Density {
+            low: 10.0,
+            step: 2.0,
+            values: vec![0.5, 4.0, 3.0, 1.0, 1.0, 8.0, 0.0],
+        };
+        assert_eq!(density.valley(12.0, 20.0), 16.0);
+        assert_eq!(density.valley(20.0, 30.0), 22.0);
+        assert_eq!(density.valley(12.5, 13.5), 12.5);
     }
 
     #[test]

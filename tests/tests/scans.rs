@@ -45,12 +45,16 @@ struct Peer {
     std: f64,
     step: f64,
     range: f64,
-    /// The distance of two values that the file can hold.
-    level: f64,
-    /// Peak, mean and standard deviation by the peer's rule, where the sum of Gaussians is looked
-    /// at on 4096 steps.
+    /// Peak, mean and standard deviation by the peer's rule, where the sum of Gaussians is looked at
+    /// on 4096 steps, three bandwidths beyond the values, and for T2 and FLAIR without those above the
+    /// 99.9th percentile (NumPy). Not for PD: its first peak in a whole head is the noise of air.
     fine: [f64; 3],
+    /// How far mean and standard deviation of the fine density may be from the peer's, as fractions.
+    apart: [f64; 2],
 }
+
+/// ALGORITHMS 5.3.
+const APART: [f64; 2] = [0.01, 0.05];
 
 const PEERS: [Peer; 5] = [
     Peer {
@@ -61,8 +65,10 @@ const PEERS: [Peer; 5] = [
         std: 1.856_411_814_690,
         step: 131.0 / 79.0,
         range: 255.0,
-        level: 1.0,
-        fine: [126.913_553, 126.601_672_321, 1.641_592_481],
+        fine: [126.897_692, 126.601_672_321, 1.641_592_481],
+        // Integers: the stripe of 80 steps, 125..131, has a value more than that of 4096, 124..129
+        // (decision 009).
+        apart: [0.01, 0.12],
     },
     Peer {
         file: "chris_T1_PD_head/chris_PD",
@@ -72,8 +78,8 @@ const PEERS: [Peer; 5] = [
         std: 4.796_791_076_660,
         step: 145.0 / 79.0,
         range: 221.0,
-        level: 1.0,
         fine: [f64::NAN; 3],
+        apart: APART,
     },
     Peer {
         file: "stroke_T1_T2_FLAIR/T1",
@@ -83,8 +89,8 @@ const PEERS: [Peer; 5] = [
         std: 3.980_808_019_638,
         step: 187.0 / 79.0,
         range: 252.0,
-        level: 1.0,
-        fine: [159.322_100, 159.471_830_005, 3.980_826_644],
+        fine: [159.295_509, 159.471_830_005, 3.980_826_644],
+        apart: APART,
     },
     Peer {
         file: "stroke_T1_T2_FLAIR/T2",
@@ -94,8 +100,10 @@ const PEERS: [Peer; 5] = [
         std: 2.241_966_247_559,
         step: 501.960_8 / 79.0,
         range: 503.968_66,
-        level: 503.968_66 / 251.0,
-        fine: [101.419_375, 101.394_877_626, 2.243_139_005],
+        fine: [101.329_977, 101.394_877_626, 2.243_139_005],
+        // Values are 2 % of white matter apart, and the peaks half of one of the 80 steps, which
+        // are 6 % of it: the stripes hold neighbouring values (decision 009).
+        apart: [0.02, 0.05],
     },
     Peer {
         file: "stroke_T1_T2_FLAIR/FLAIR",
@@ -105,8 +113,8 @@ const PEERS: [Peer; 5] = [
         std: 1.706_521_034_241,
         step: 254.0 / 79.0,
         range: 255.0,
-        level: 1.0,
-        fine: [117.858_608, 117.501_509_342, 1.704_768_485],
+        fine: [117.846_286, 117.501_509_342, 1.704_768_485],
+        apart: APART,
     },
 ];
 
@@ -157,8 +165,8 @@ fn the_white_stripe_of_real_heads_is_that_of_intensity_normalization() {
 
 /// MR-14, ALGORITHMS 5.3, decision 009: the peak is that of the sum of Gaussians, mean and standard
 /// deviation are those of its stripe. From the peer's, with its 80 steps, the mean is within 1 % and
-/// the deviation within 5 %, or the stripes differ by no more than one of the values that the file can
-/// hold at either end. What comes out has mean 0 and deviation 1 in the stripe.
+/// the deviation within 5 %, but for the two scans that say why they are not. What comes out has mean 0
+/// and deviation 1 in the stripe.
 #[test]
 fn the_white_stripe_of_real_heads_is_that_of_a_fine_density() {
     let Some(shared) = shared() else {
@@ -169,9 +177,9 @@ fn the_white_stripe_of_real_heads_is_that_of_a_fine_density() {
         let number = |name: &str| report[name].as_f64().unwrap();
         let place = format!("{}: {report}", peer.file);
         let [peak, mean, std] = peer.fine;
-        // 80 steps are 79 apart, 4096 are 4095.
+        // 80 steps are 79 apart, 4096 are 4095, and a little longer.
         assert!(
-            (number("peak") - peak).abs() < 1.01 * peer.step * 79.0 / 4095.0,
+            (number("peak") - peak).abs() < 1.1 * peer.step * 79.0 / 4095.0,
             "{place}"
         );
         assert!((number("mean") / mean - 1.0).abs() < 1e-6, "{place}");
@@ -181,13 +189,18 @@ fn the_white_stripe_of_real_heads_is_that_of_a_fine_density() {
             (number("peak") - peer.peak).abs() <= 0.5 * peer.step,
             "{place}"
         );
-        let apart = (number("mean") - peer.mean).abs();
-        assert!(apart <= (0.01 * peer.mean).max(peer.level), "{place}");
-        // As many values as a uniform stripe of this deviation has, and one more.
-        let held = (1.0 + 12.0 * (std / peer.level).powi(2)).sqrt();
-        let one_more = (((held + 1.0).powi(2) - 1.0) / 12.0).sqrt() * peer.level;
-        let allowed = (0.05 * peer.std).max(one_more - std);
-        assert!((number("std") - peer.std).abs() <= allowed, "{place}");
+        for (name, peers, apart) in [
+            ("mean", peer.mean, peer.apart[0]),
+            ("std", peer.std, peer.apart[1]),
+        ] {
+            let found = (number(name) / peers - 1.0).abs();
+            assert!(found <= apart, "{name}, {found}: {place}");
+        }
+        // No more is excepted than has to be.
+        let excepted = peer.apart != APART;
+        let beyond = (number("mean") / peer.mean - 1.0).abs() > APART[0]
+            || (number("std") / peer.std - 1.0).abs() > APART[1];
+        assert_eq!(excepted, beyond, "{place}");
 
         let [low, high] = ["low", "high"].map(|n| (number(n) - number("mean")) / number("std"));
         let image = values(result.volume("image").unwrap());

@@ -58,7 +58,7 @@ const RUN: &str = "run p.toml scan.nii.gz --label lungs=mask.nii.gz --points t=t
                    --set some_of.count=3 -o first --threads 1";
 const AGAIN: &str = "lungs=mask.nii.gz image=scan.nii.gz --points t=tips.csv";
 
-/// G-08: replay from the saved record is byte-equal, for any number of threads.
+/// G-08, QC-16: replay from the saved record is byte-equal, for any number of threads.
 #[test]
 fn a_run_is_replayed_to_the_same_bytes() {
     let case = Case::new();

@@ -14,9 +14,16 @@ use crate::{Element, Error, Float};
 /// answer depends on the number of threads.
 ///
 /// Types of at most 16 bits are counted once and not read again. Of the others, 65,536 equal
-/// intervals between the least and the largest value are counted; each question then reads the
-/// voxels once or twice more. Extra memory: 512 KiB per task of a million voxels while they are
-/// counted, and 1 MiB that stays.
+/// intervals between the least and the largest value are counted. Where a few values far above the
+/// others stretch them, so that 99.9 % of the values lie in the lowest sixteenth, the intervals are
+/// counted again up to twice as far as these reach, and the values beyond, less than a thousandth,
+/// are kept as they are. Then [`Self::between`] and [`Self::below`] read the voxels once,
+/// [`Self::percentiles`] once where 16 bits tell the values of an interval apart, which is usual for
+/// f32, and up to four times for f64.
+///
+/// Extra memory: 512 KiB per task of a million voxels while they are counted, 1 MiB that stays, and
+/// eight bytes for each value beyond. Percentiles take up to 512 KiB per task for each interval that
+/// holds one, of which each has one or two.
 pub struct Distribution<'v, 's, T> {
     voxels: ArrayView3<'v, T>,
     select: &'s Select<'s>,
@@ -32,8 +39,12 @@ enum Held {
 struct Intervals {
     low: f64,
     high: f64,
+    /// Where the intervals end, and the last of their values lies.
+    limit: f64,
     /// For each interval how many values it holds, and the sum of their places in it.
     held: Vec<(u64, u64)>,
+    /// The values above the limit, rising.
+    beyond: Vec<f64>,
     count: u64,
 }
 
@@ -43,6 +54,10 @@ const INTERVALS: u32 = 16;
 const PLACES: u32 = 8;
 /// Blocks counted by one task.
 const TASK: usize = 256;
+/// The part of the values that the intervals are made for, where others lie far above.
+const MOST: f64 = 0.999;
+/// The intervals that this part must at least reach.
+const LEAST_INTERVALS: usize = 1 << (INTERVALS - 4);
 /// Voxels that are looked at together for whether one of them lies in a window.
 const RUN: usize = 64;
 /// Entries of the tables in which a value is looked for by its rank.
@@ -105,7 +120,8 @@ impl<'v, 's, T: Element> Distribution<'v, 's, T> {
         let mut ranks: Vec<u64> = positions.iter().flat_map(|p| [p.low, p.high]).collect();
         ranks.sort_unstable();
         ranks.dedup();
-        let values = self.in_order(intervals, &ranks);
+        let blocks = Blocks::new(self.voxels, self.select);
+        let values = intervals.in_order(&blocks, &ranks);
         let value = |rank: u64| {
             let found = ranks.binary_search(&rank).ok().and_then(|i| values.get(i));
             found.copied().unwrap_or(f64::NAN)
@@ -163,7 +179,7 @@ impl<'v, 's, T: Element> Distribution<'v, 's, T> {
 
     /// The values as points, rising, each with the number of values it stands for: every value of a
     /// type of at most 16 bits, else the means of the occupied intervals, within a part in 2^24 of
-    /// the range.
+    /// what they reach over, and the values beyond.
     pub fn points(&self) -> Vec<[f64; 2]> {
         match &self.held {
             Held::Counts(histogram) => histogram
@@ -172,30 +188,6 @@ impl<'v, 's, T: Element> Distribution<'v, 's, T> {
                 .collect(),
             Held::Intervals(intervals) => intervals.points(),
         }
-    }
-
-    /// The values of rising ranks, counted from 0.
-    fn in_order(&self, intervals: &Intervals, ranks: &[u64]) -> Vec<f64> {
-        let blocks = Blocks::new(self.voxels, self.select);
-        let mut windows: Vec<Window> = ranks
-            .iter()
-            .map(|rank| intervals.window::<T>(*rank))
-            .collect();
-        while windows.iter().any(|window| window.first < window.last) {
-            let mut open: Vec<(u64, u64)> = windows.iter().map(|w| (w.first, w.last)).collect();
-            open.dedup();
-            let counts = count_windows(&blocks, &open);
-            for window in &mut windows {
-                let bounds = (window.first, window.last);
-                if let Some(table) = open.iter().position(|o| *o == bounds) {
-                    window.narrow(&counts[table]);
-                }
-            }
-        }
-        windows
-            .iter()
-            .map(|window| T::from_rank(window.first).to_f64())
-            .collect()
     }
 }
 
@@ -281,68 +273,131 @@ impl Intervals {
             return Err(Error::Range { low, high });
         }
         let blocks = Blocks::new(voxels, select);
-        let scale = scale(low, high);
-        let empty = || vec![(0_u64, 0_u64); 1 << INTERVALS];
-        let held = (0..blocks.len().div_ceil(TASK))
+        let intervals = Self::up_to(&blocks, [low, high], high);
+        let most = (intervals.count as f64 * MOST) as u64;
+        let mut cumulative = 0;
+        let reached = intervals.held.iter().position(|(count, _)| {
+            cumulative += count;
+            cumulative > most
+        });
+        if reached.is_none_or(|interval| interval >= LEAST_INTERVALS) {
+            return Ok(intervals);
+        }
+        let largest = intervals.in_order(&blocks, &[most]);
+        let largest = largest.first().copied().unwrap_or(high);
+        let limit = T::from_f64(largest + (largest - low)).to_f64();
+        // Where all but a few values are one, there is nothing to tell apart.
+        if limit <= low || limit >= high {
+            return Ok(intervals);
+        }
+        Ok(Self::up_to(&blocks, [low, high], limit))
+    }
+
+    /// Counts the intervals between the least value and a limit that the type holds.
+    fn up_to<T: Element>(blocks: &Blocks<'_, '_, T>, ends: [f64; 2], limit: f64) -> Self {
+        let [least, high] = ends;
+        let scale = scale(least, limit);
+        let empty = || (vec![(0_u64, 0_u64); 1 << INTERVALS], Vec::new());
+        let (held, mut beyond) = (0..blocks.len().div_ceil(TASK))
             .into_par_iter()
             .map(|task| {
                 // Count in the upper half, sum of places in the lower: one addition per voxel.
                 let mut counts = vec![0_u64; 1 << INTERVALS];
+                let mut beyond = Vec::new();
                 let mut buffer = Buffer::new();
                 let mut places = vec![0_u32; super::blocks::BLOCK];
+                let last = T::from_f64(limit);
                 for block in task * TASK..((task + 1) * TASK).min(blocks.len()) {
                     let (voxels, keep) = blocks.get(block, &mut buffer);
-                    let (low, scale) = (T::Float::from_f64(low), T::Float::from_f64(scale));
+                    let (low, scale) = (T::Float::from_f64(least), T::Float::from_f64(scale));
                     if !any(keep) {
                         continue;
                     }
                     place(voxels, low, scale, &mut places);
                     for ((place, keep), v) in places.iter().zip(keep).zip(voxels) {
                         // Background comes in runs: a branch is cheaper than counting nothing.
-                        if *keep != 0 && !v.to_float().is_nan() {
+                        if *keep == 0 {
+                            continue;
+                        }
+                        // NaN is neither.
+                        if *v <= last {
                             let one = (1 << 32) | u64::from(place & ((1 << PLACES) - 1));
                             counts[(place >> PLACES) as usize] += one;
+                        } else if *v > last {
+                            beyond.push(v.to_f64());
                         }
                     }
                 }
-                counts
+                (counts, beyond)
             })
-            .fold(empty, |mut held, counts| {
+            .fold(empty, |(mut held, mut all), (counts, beyond)| {
                 for (held, count) in held.iter_mut().zip(counts) {
                     held.0 += count >> 32;
                     held.1 += count & u64::from(u32::MAX);
                 }
-                held
+                all.extend(beyond);
+                (held, all)
             })
-            .reduce(empty, |mut a, b| {
+            .reduce(empty, |(mut a, mut all), (b, beyond)| {
                 for (a, b) in a.iter_mut().zip(b) {
                     *a = (a.0 + b.0, a.1 + b.1);
                 }
-                a
+                all.extend(beyond);
+                (a, all)
             });
-        Ok(Self {
-            low,
+        beyond.sort_unstable_by(f64::total_cmp);
+        let counted: u64 = held.iter().map(|(count, _)| count).sum();
+        Self {
+            low: least,
             high,
-            count: held.iter().map(|(count, _)| count).sum(),
+            count: counted + beyond.len() as u64,
+            limit,
             held,
-        })
+            beyond,
+        }
     }
 
     fn points(&self) -> Vec<[f64; 2]> {
-        let scale = scale(self.low, self.high);
+        let (low, scale) = (self.low, scale(self.low, self.limit));
         let places = f64::from(1 << PLACES);
         let occupied = self.held.iter().enumerate().filter(|(_, held)| held.0 > 0);
-        occupied
-            .map(|(interval, (count, sum))| {
-                // Places are cut off; half of one makes up for it.
-                let place = interval as f64 * places + *sum as f64 / *count as f64 + 0.5;
-                let value = if scale > 0.0 {
-                    (self.low + place / scale).min(self.high)
-                } else {
-                    self.low
-                };
-                [value, *count as f64]
-            })
+        let means = occupied.map(|(interval, (count, sum))| {
+            // Places are cut off; half of one makes up for it.
+            let place = interval as f64 * places + *sum as f64 / *count as f64 + 0.5;
+            let value = if scale > 0.0 {
+                (low + place / scale).min(self.limit)
+            } else {
+                low
+            };
+            [value, *count as f64]
+        });
+        let beyond = self.beyond.iter().map(|value| [*value, 1.0]);
+        means.chain(beyond).collect()
+    }
+
+    /// The values of rising ranks, counted from 0.
+    fn in_order<T: Element>(&self, blocks: &Blocks<'_, '_, T>, ranks: &[u64]) -> Vec<f64> {
+        let within = self.count - self.beyond.len() as u64;
+        let (ranks, beyond) = ranks.split_at(ranks.partition_point(|rank| *rank < within));
+        let mut windows: Vec<Window> = ranks.iter().map(|rank| self.window::<T>(*rank)).collect();
+        while windows.iter().any(|window| window.first < window.last) {
+            let mut open: Vec<(u64, u64)> = windows.iter().map(|w| (w.first, w.last)).collect();
+            open.dedup();
+            let counts = count_windows(blocks, &open);
+            for window in &mut windows {
+                let bounds = (window.first, window.last);
+                if let Some(table) = open.iter().position(|o| *o == bounds) {
+                    window.narrow(&counts[table]);
+                }
+            }
+        }
+        let beyond = beyond
+            .iter()
+            .filter_map(|rank| self.beyond.get((rank - within) as usize).copied());
+        windows
+            .iter()
+            .map(|window| T::from_rank(window.first).to_f64())
+            .chain(beyond)
             .collect()
     }
 
@@ -359,11 +414,11 @@ impl Intervals {
         }
         let (low, factor) = (
             T::Float::from_f64(self.low),
-            T::Float::from_f64(scale(self.low, self.high)),
+            T::Float::from_f64(scale(self.low, self.limit)),
         );
         // The first rank whose interval is not below another.
         let first_of = |interval: u32| {
-            let [mut below, mut found] = [self.low, self.high].map(|end| T::from_f64(end).rank());
+            let [mut below, mut found] = [self.low, self.limit].map(|end| T::from_f64(end).rank());
             found += 1;
             while below < found {
                 let middle = below + (found - below) / 2;

@@ -212,6 +212,96 @@ fn a_distribution_finds_ranks_among_values_of_every_size() {
     assert_eq!(d.percentiles(&p).unwrap(), expected);
 }
 
+/// A distribution of many voxels, which several tasks count, against sorting; for any number of
+/// threads. NaN and what is not above 0 do not count; some values lie far above the others.
+fn is_that_of_sorting<T: Element>(far: &[f64]) {
+    // more than two tasks of 2^20 voxels
+    let shape = (131, 132, 133);
+    let mut voxels = Array3::from_shape_fn(shape, |(z, y, x)| {
+        let i = ((z * 132 + y) * 133 + x) as u64;
+        let spread = (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f64 / 16_777_216.0;
+        match i % 11 {
+            0 => T::from_f64(0.0),
+            1 => T::from_f64(f64::NAN),
+            _ => T::from_f64(5.0 + 300.0 * spread * spread),
+        }
+    });
+    for (place, value) in far.iter().enumerate() {
+        voxels[[130 - place, 7, 100]] = T::from_f64(*value);
+    }
+    let mut sorted: Vec<f64> = voxels.iter().map(|v| v.to_f64()).collect();
+    sorted.retain(|v| *v > 0.0);
+    sorted.sort_unstable_by(f64::total_cmp);
+    let n = sorted.len();
+    assert!(n > 1_800_000);
+    let p = [0.0, 1.0, 33.3, 50.0, 96.0, 99.95, 99.99995, 100.0];
+    let expected: Vec<f64> = p.iter().map(|p| sorted_percentile(&sorted, *p)).collect();
+    let select = Select::Above(0.0);
+    let results = [1, 2, 3, 7].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(|| {
+            let d = Distribution::new(voxels.view(), &select).unwrap();
+            let below = d.below(expected[3]);
+            let between = d.between(expected[2], expected[4]);
+            (
+                d.points(),
+                d.percentiles(&p).unwrap(),
+                below,
+                between,
+                d.ends(),
+            )
+        })
+    });
+    let (points, percentiles, below, between, ends) = &results[0];
+    for other in &results {
+        assert!(other == &results[0]);
+    }
+    assert_eq!(percentiles, &expected);
+    let rank = sorted.partition_point(|v| *v < expected[3]);
+    assert_eq!(*below, (rank as u64, Some(sorted[rank - 1])));
+    let inside = &sorted[sorted.partition_point(|v| *v <= expected[2])
+        ..sorted.partition_point(|v| *v < expected[4])];
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    assert_eq!(between.count, inside.len() as u64);
+    assert!((between.mean - mean(inside)).abs() < 1e-9);
+    assert_eq!(*ends, (sorted[0], sorted[n - 1]));
+    // As many values as the points stand for are as large as they say: within an interval of twice
+    // what all but a thousandth reach over.
+    let mut first = 0;
+    for [value, count] in points {
+        let part = &sorted[first..first + *count as usize];
+        first += part.len();
+        assert!((value - mean(part)).abs() < 1e-4, "{value}: {part:?}");
+        assert!(part[part.len() - 1] - part[0] < 600.0 / 65_536.0 + 1e-4);
+    }
+    assert_eq!(first, n);
+    assert!(points.is_sorted_by(|a, b| a[0] <= b[0]));
+}
+
+#[test]
+fn a_distribution_of_many_tasks_is_that_of_sorting() {
+    is_that_of_sorting::<f32>(&[]);
+    is_that_of_sorting::<f64>(&[]);
+}
+
+/// One voxel of 3e6 among values up to 305 left seven intervals to them.
+#[test]
+fn values_far_above_the_others_do_not_take_their_intervals() {
+    is_that_of_sorting::<f32>(&[3e6]);
+    is_that_of_sorting::<f64>(&[1e7, 1e30, 9e4, 1e7]);
+    // all others are one: nothing to tell apart
+    let mut values = vec![5.0_f32; 9999];
+    values.push(1e9);
+    let voxels = line(&values);
+    let d = Distribution::new(voxels.view(), &Select::All).unwrap();
+    assert_eq!(d.percentiles(&[50.0, 100.0]).unwrap(), [5.0, 1e9]);
+    let points = d.points();
+    assert_eq!(
+        points.iter().map(|p| p[1]).collect::<Vec<_>>(),
+        [9999.0, 1.0]
+    );
+}
+
 /// Percentiles by sorting.
 fn sorted_percentile(values: &[f64], p: f64) -> f64 {
     let mut v = values.to_vec();

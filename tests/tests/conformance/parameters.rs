@@ -158,21 +158,47 @@ fn a_field_that_does_not_exist_is_refused_by_name() {
     }
 }
 
-/// The parameters of the example, or as few as will do, with one field set to a value: some of
-/// them fit the other fields.
-fn with_field(entry: &Entry, field: &str, value: &Value) -> Vec<Value> {
-    let numbers = entry
-        .fields()
-        .into_iter()
-        .filter(|f| f.takes == "number" && f.name != field);
-    let others = entry.fields().into_iter().filter(|f| f.name != field);
-    let mut all = vec![entry.example_params().unwrap(), json!({})];
-    all.extend(numbers.map(|f| Value::Object(Map::from_iter([(f.name, json!(1.0))]))));
-    // a choice of voxels, or the name of a volume
-    all.extend(others.map(|f| Value::Object(Map::from_iter([(f.name, json!("nonzero"))]))));
-    all.iter_mut()
-        .for_each(|params| params[field] = value.clone());
+/// Parameters that suit the other fields, some of them: those of the example, alone and with one other
+/// field that chooses, or as few as will do.
+fn settings(entry: &Entry, field: &str) -> Vec<Value> {
+    let fields = entry.fields();
+    let others = || fields.iter().filter(|f| f.name != field);
+    let one = |name: &str, value: Value| Value::Object(Map::from_iter([(name.to_owned(), value)]));
+    let example = entry.example_params().unwrap();
+    let mut all = vec![example.clone(), json!({})];
+    for other in others() {
+        if other.takes == "number" {
+            all.push(one(&other.name, json!(1.0)));
+        }
+        // a choice of voxels, or the name of a volume
+        all.push(one(&other.name, json!("nonzero")));
+        for choice in choices(&entry.schema, &other.name) {
+            let mut params = example.clone();
+            params[&other.name] = json!(choice);
+            all.push(params);
+        }
+    }
     all
+}
+
+/// The words that a field takes, where it takes words.
+fn choices(schema: &Value, field: &str) -> Vec<String> {
+    fn words(schema: &Value, root: &Value, found: &mut Vec<String>) {
+        let reference = schema["$ref"].as_str().and_then(|r| r.strip_prefix('#'));
+        if let Some(inner) = reference.and_then(|place| root.pointer(place)) {
+            words(inner, root, found);
+        }
+        found.extend(schema["const"].as_str().map(str::to_owned));
+        for list in ["oneOf", "anyOf"] {
+            let inner = schema[list].as_array().into_iter().flatten();
+            inner.for_each(|inner| words(inner, root, found));
+        }
+        let listed = schema["enum"].as_array().into_iter().flatten();
+        found.extend(listed.filter_map(Value::as_str).map(str::to_owned));
+    }
+    let mut found = Vec::new();
+    words(&schema["properties"][field], schema, &mut found);
+    found
 }
 
 /// G-07: a value beyond the bounds is an error that names field and bounds; one within is none.
@@ -216,17 +242,22 @@ fn honours_its_bounds(entry: &Entry, distance: f64) -> std::result::Result<(), T
         } else {
             inside.push(low + far);
         }
+        // Only the field is at fault where another value of it is taken: there is always such a place, and
+        // in all of them field and bounds are named.
+        let settings = settings(entry, &field.name);
+        let built = |params: &Value, value: &Value| {
+            let mut params = params.clone();
+            params[&field.name] = value.clone();
+            entry.build(&params)
+        };
+        let good: Vec<Value> = inside.iter().map(|v| form(number(*v))).collect();
+        let takes = |params: &&Value| good.iter().any(|value| built(params, value).is_ok());
+        let suitable: Vec<&Value> = settings.iter().filter(takes).collect();
+        prop_assert!(!suitable.is_empty(), "{}, {}", entry.name, field.name);
         let refused = |value: &Value| {
-            // None is taken; what else is missing from some of them may be said first.
-            let tries = with_field(entry, &field.name, value);
-            let errors: Option<Vec<String>> = tries
-                .iter()
-                .map(|params| entry.build(params).err().map(|e| e.to_string()))
-                .collect();
-            errors.is_some_and(|errors| {
-                errors
-                    .iter()
-                    .any(|text| text.contains(&field.name) && text.contains(&bounds))
+            suitable.iter().all(|params| {
+                let error = built(params, value).err().map(|e| e.to_string());
+                error.is_some_and(|text| text.contains(&field.name) && text.contains(&bounds))
             })
         };
         for v in outside {
@@ -263,8 +294,8 @@ fn honours_its_bounds(entry: &Entry, distance: f64) -> std::result::Result<(), T
             }
         }
         for v in inside {
-            let tries = with_field(entry, &field.name, &form(number(v)));
-            let taken = tries.iter().any(|params| entry.build(params).is_ok());
+            let value = form(number(v));
+            let taken = suitable.iter().any(|params| built(params, &value).is_ok());
             prop_assert!(taken, "{}, {} refuses {}", entry.name, field.name, v);
         }
     }

@@ -5,7 +5,7 @@ use voxprep_core::dispatch;
 use voxprep_core::kernels::Element;
 use voxprep_core::prelude::*;
 use voxprep_core::voxels::channel;
-use voxprep_kernels::density::{Density, density_at, scott};
+use voxprep_kernels::density::{Density, Peak, density_at, scott};
 use voxprep_kernels::stats::Distribution;
 
 /// Standardises MR images by the intensities of normal-appearing white matter, as f32.
@@ -16,14 +16,21 @@ use voxprep_kernels::stats::Distribution;
 /// mean becomes 0, its standard deviation 1, and all other tissue follows the same line, unlimited.
 ///
 /// `profile = "native"` estimates the density (a Gaussian about each value, Scott's bandwidth) on 4096
-/// steps; peaks below 1 % of the highest one's prominence do not count; the standard deviation has the
-/// divisor n - 1. `profile = "intnorm3"` is intensity-normalization 3: 80 steps, any peak counts, divisor
-/// n. For T1 and PD both leave out what is above the 96th or the 99th percentile of the foreground while
-/// they look for the peak.
+/// steps; peaks that stand out by less than 1 % of the highest density do not count; the standard
+/// deviation has the divisor n - 1. Values above a percentile of the foreground are left out while it
+/// looks for the peak: the 96th for T1, the 99th for PD, the 99.9th for T2 and FLAIR, so that a few
+/// bright voxels do not widen the Gaussians. `profile = "intnorm3"` is intensity-normalization 3: 80
+/// steps, any peak counts, divisor n, and all values for T2 and FLAIR.
 ///
 /// Strip the skull and give the brain as `over`, or at least correct the bias field: in a whole head fat
-/// and air have peaks too. A finding says where the peak is and how many voxels the stripe has. No
-/// peak, a stripe of fewer than 100 voxels, and one of a single value are errors.
+/// and air have peaks too. A finding says where the peak is and how many voxels the stripe has. A warning
+/// says that the values are cut off at the peak, as in an image that is saturated, or that for
+/// "intnorm3" the density is higher at their end, where it sees none. No peak, a stripe of fewer than 100
+/// voxels, and for `output = "zscore"` one of a single value are errors.
+///
+/// The finding's `contrast_maintained` tells whether the means of the lower, the middle and the upper
+/// third of the foreground's values are still in this order, none equal to another that it was not equal
+/// to before. Only `clip` can change that; a warning then gives the means.
 ///
 /// # Reference
 /// Shinohara et al., Statistical normalization techniques for magnetic resonance imaging, NeuroImage
@@ -36,18 +43,19 @@ pub struct WhiteStripe {
     /// The foreground: over which voxels the peak and the stripe are looked for. Default those above 0.
     #[serde(default = "above_zero")]
     pub over: Over,
-    /// The half width of the stripe, as a fraction of the foreground's voxels. Default 0.05.
-    #[serde(default = "five_hundredths")]
+    /// For `output = "zscore"` and `search = "density"`: the half width of the stripe, as a fraction of the
+    /// foreground's voxels. Default 0.05.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-bounds" = "(0, 0.5]"))]
-    pub width: f64,
+    pub width: Option<f64>,
     /// What the stripe becomes. Default "zscore".
     #[serde(default)]
     pub output: StripeOutput,
     /// For `output = "unit"` and `search = "iterative"`: the half width of the stripe, as a fraction of the
     /// peak's value. Default 0.1.
-    #[serde(default = "tenth")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-bounds" = "(0, 1)"))]
-    pub peak_width: f64,
+    pub peak_width: Option<f64>,
     /// For `output = "unit"`: whether values beyond the stripe become its ends, which takes the contrast
     /// of all other tissue. Default false.
     #[serde(default)]
@@ -56,14 +64,14 @@ pub struct WhiteStripe {
     #[serde(default)]
     pub search: Search,
     /// For `search = "iterative"`: the largest number of rounds. Default 20.
-    #[serde(default = "twenty")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-bounds" = "[1, 1000]"))]
-    pub rounds: usize,
+    pub rounds: Option<usize>,
     /// For `search = "iterative"`: the change of the centre, as a fraction of it, below which the search
     /// ends. Default 0.00001.
-    #[serde(default = "hundred_thousandth")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-bounds" = "(0, 1)"))]
-    pub tolerance: f64,
+    pub tolerance: Option<f64>,
     /// Whose convention is followed. Default "native".
     #[serde(default)]
     pub profile: Profile,
@@ -104,8 +112,11 @@ pub enum Search {
     /// By the density, as the sequence tells.
     #[default]
     Density,
-    /// From the highest peak between the 1st and the 99th percentile: the mean of what lies near it, again
-    /// and again, of 4, then 2 and then 1 times `peak_width`. The stripe is the last range.
+    /// From the peak that the density and the sequence tell, among the values from the 1st to the 99th
+    /// percentile, for T1 to the 96th: the mean of what lies near it, again and again, within 4, then 2,
+    /// neither beyond the valleys beside the peak, and then 1 times `peak_width`. The stripe is the last
+    /// range, with its centre for peak. A warning says that the search did not settle, or that its steps
+    /// grew, as when it leaves the peak for a larger one.
     Iterative,
 }
 
@@ -127,6 +138,16 @@ const COARSE_STEPS: usize = 80;
 /// How far a peak must stand out, in parts of the highest density: in the whole heads of the tests white
 /// matter has 0.02 and more, ripples of the tail have less than 0.001.
 const PROMINENCE: f64 = 0.01;
+/// How near to an end of the values a peak is cut off there, in bandwidths.
+const AT_END: f64 = 0.5;
+/// The half width of the stripe, in shares of the foreground and of the peak, where none is given.
+const WIDTH: f64 = 0.05;
+const PEAK_WIDTH: f64 = 0.1;
+/// When the iterative search ends, where nothing is said.
+const ROUNDS: usize = 20;
+const TOLERANCE: f64 = 1e-5;
+/// The widths of its rounds, in parts of the last one's.
+const WIDTHS: [f64; 3] = [4.0, 2.0, 1.0];
 /// Fewer voxels are no evidence.
 const LEAST_VOXELS: u64 = 100;
 /// A smaller part of the foreground is suspect.
@@ -134,22 +155,6 @@ const LEAST_SHARE: f64 = 0.005;
 
 fn above_zero() -> Over {
     Over::Above(0.0)
-}
-
-fn five_hundredths() -> f64 {
-    0.05
-}
-
-fn tenth() -> f64 {
-    0.1
-}
-
-fn twenty() -> usize {
-    20
-}
-
-fn hundred_thousandth() -> f64 {
-    1e-5
 }
 
 impl Params for WhiteStripe {
@@ -163,6 +168,28 @@ impl Params for WhiteStripe {
                 "\"intnorm3\" has neither output = \"unit\" nor search = \"iterative\"",
             )
             .field("profile"));
+        }
+        if self.width.is_some() && !native {
+            let reason = "is for output = \"zscore\" with search = \"density\" only";
+            return Err(Error::parameter(reason)
+                .field("width")
+                .remedy("give peak_width, a fraction of the peak's value"));
+        }
+        if self.peak_width.is_some() && native {
+            let reason = "is for output = \"unit\" and for search = \"iterative\" only";
+            return Err(Error::parameter(reason)
+                .field("peak_width")
+                .remedy("give width, a fraction of the foreground's voxels"));
+        }
+        let of_search = [
+            ("rounds", self.rounds.is_some()),
+            ("tolerance", self.tolerance.is_some()),
+        ];
+        for (field, given) in of_search {
+            if given && self.search == Search::Density {
+                let reason = "is for search = \"iterative\" only";
+                return Err(Error::parameter(reason).field(field));
+            }
         }
         Ok(())
     }
@@ -205,10 +232,36 @@ struct Found {
     peak: f64,
     /// Whether the density has no peak of its own, and its highest value was taken.
     fallback: bool,
+    /// The end of the values at which they seem to be cut off.
+    end: Option<f64>,
     /// The ends of the stripe, where the search has them.
     range: Option<[f64; 2]>,
     /// What the iterative search did.
     log: Value,
+}
+
+/// The peaks of a density, and which of them is white matter.
+struct Peaks {
+    density: Density,
+    bandwidth: f64,
+    /// Rising by place.
+    all: Vec<Peak>,
+    chosen: usize,
+    /// Its place, between the least and the largest value.
+    at: f64,
+}
+
+impl Peaks {
+    /// Where the density is lowest on either side of the peak, before the next one.
+    fn valleys(&self) -> [f64; 2] {
+        let next = |index: Option<usize>| index.and_then(|i| self.all.get(i)).map(|peak| peak.at);
+        let before = next(self.chosen.checked_sub(1));
+        let behind = next(Some(self.chosen + 1));
+        [
+            before.map_or(f64::NEG_INFINITY, |p| self.density.valley(p, self.at)),
+            behind.map_or(f64::INFINITY, |p| self.density.valley(self.at, p)),
+        ]
+    }
 }
 
 impl WhiteStripe {
@@ -225,7 +278,7 @@ impl WhiteStripe {
         };
         let [low, high] = match (found.range, self.output) {
             (Some(range), _) => range,
-            (None, StripeOutput::Unit) => self.about(found.peak, self.peak_width)?,
+            (None, StripeOutput::Unit) => about(found.peak, self.peak_width.unwrap_or(PEAK_WIDTH))?,
             (None, StripeOutput::Zscore) => self.shares_about(input, found.peak, foreground)?,
         };
         let stripe = foreground.between(low, high);
@@ -240,7 +293,10 @@ impl WhiteStripe {
             return Err(Error::input(format!(
                 "{too_few}: fewer than {LEAST_VOXELS} are no evidence (whitestripe.too_few_voxels)"
             ))
-            .remedy("give the brain as `over`, or a larger `width`"));
+            .remedy(match found.end {
+                Some(_) => "give the image as it came, before its values were limited",
+                None => "give the brain as `over`, or a larger `width` or `peak_width`",
+            }));
         }
         if share < LEAST_SHARE {
             let values = json!({ "channel": index, "count": stripe.count, "ratio": share });
@@ -250,6 +306,14 @@ impl WhiteStripe {
         if found.fallback {
             let message = "the density has no peak; where it is highest counts as white matter";
             input.report(Finding::warning("whitestripe.no_peak", message));
+        }
+        if let Some(end) = found.end {
+            let message = format!(
+                "the density is high up to {end}, an end of the values among which the peak is looked for: are they cut off there?"
+            );
+            let values = json!({ "channel": index, "end": end, "peak": found.peak });
+            let finding = Finding::warning("whitestripe.cut_off", message);
+            input.report(finding.with_values(values));
         }
         let ddof = match self.profile {
             Profile::Native => 1,
@@ -277,7 +341,6 @@ impl WhiteStripe {
                 scale: 1.0 / (high - low),
             },
         };
-        let contrast = self.keeps_contrast(foreground, &line)?;
         let image = |v: f64| line.image(v);
         let limited = |v: f64| {
             if self.clip {
@@ -286,16 +349,24 @@ impl WhiteStripe {
                 image(v)
             }
         };
-        let ([mean, spread], (min, max)) = (moments(&foreground.points()), foreground.ends());
+        let points = foreground.points();
+        let (before, after) = (thirds(&points, |v| v), thirds(&points, limited));
+        let contrast = keeps_order(before, after);
+        // Of the points, which spares another pass over the voxels.
+        let ([mean, spread], (min, max)) = (moments(&points, |v| v), foreground.ends());
+        let [mean_after, spread_after] = if self.clip {
+            moments(&points, limited)
+        } else {
+            [image(mean), spread * line.scale]
+        };
         let values = json!({
             "channel": index, "sequence": self.sequence, "profile": self.profile,
             "peak": found.peak, "low": low, "high": high,
             "mean": stripe.mean, "std": std,
             "count": stripe.count, "foreground": foreground.count(), "ratio": share,
             "original": { "mean": mean, "std": spread, "min": min, "max": max },
-            // of what is not limited, as all of it follows one line
             "normalised": {
-                "mean": image(mean), "std": spread * line.scale,
+                "mean": mean_after, "std": spread_after,
                 "min": limited(min), "max": limited(max),
             },
             "contrast_maintained": contrast, "search": found.log,
@@ -308,8 +379,13 @@ impl WhiteStripe {
         );
         input.report(Finding::note("whitestripe.stripe", message).with_values(values));
         if !contrast {
-            let message = "the stripe takes all values: other tissue has lost its contrast";
-            input.report(Finding::warning("whitestripe.contrast", message));
+            let [a, b, c] = after;
+            let message = format!(
+                "limited to the stripe, the thirds of the foreground have the means {a:.3}, {b:.3} and {c:.3}: tissues are no longer told apart"
+            );
+            let values = json!({ "channel": index, "before": before, "after": after });
+            let finding = Finding::warning("whitestripe.contrast", message);
+            input.report(finding.with_values(values));
         }
         let curve = Curve::linear(line.from, line.scale, 0.0);
         Ok(if self.clip {
@@ -321,10 +397,11 @@ impl WhiteStripe {
 
     /// Which part of the foreground the peak is looked for in, as a percentile; and which peak it is.
     fn rule(&self) -> (f64, Which) {
-        match self.sequence {
-            Sequence::T1 => (96.0, Which::Last),
-            Sequence::T2 | Sequence::Flair => (100.0, Which::Largest),
-            Sequence::Pd => (99.0, Which::First),
+        match (self.sequence, self.profile) {
+            (Sequence::T1, _) => (96.0, Which::Last),
+            (Sequence::T2 | Sequence::Flair, Profile::Native) => (99.9, Which::Largest),
+            (Sequence::T2 | Sequence::Flair, Profile::Intnorm3) => (100.0, Which::Largest),
+            (Sequence::Pd, _) => (99.0, Which::First),
         }
     }
 
@@ -354,26 +431,56 @@ impl WhiteStripe {
         input: &Input<'_>,
         foreground: &Distribution<'_, '_, T>,
     ) -> Result<Found> {
-        let (percentile, which) = self.rule();
-        let (points, _) = self.points(foreground, percentile)?;
-        let density = scott(&points).and_then(|width| Density::new(&points, width, STEPS));
-        let mut peaks = density.map_or(Vec::new(), |density| density.peaks(PROMINENCE));
-        if which == Which::Largest {
-            peaks.sort_by(|a, b| b.height.total_cmp(&a.height));
-        }
-        let peak = match which {
-            Which::Last => peaks.last(),
-            Which::First | Which::Largest => peaks.first(),
-        };
-        let Some(peak) = peak else {
-            let reason = format!("the foreground of '{}' has no peak", input.name());
-            return Err(Error::input(reason).remedy("give the brain as `over`"));
-        };
+        let (percentile, _) = self.rule();
+        let points = part(foreground.points(), [0.0, percentile]);
+        let peaks = self.peaks(input, &points)?;
+        let ends = [points.first(), points.last()];
+        let near = |end: &f64| (peaks.at - end).abs() < AT_END * peaks.bandwidth;
         Ok(Found {
-            peak: peak.at,
+            peak: peaks.at,
             fallback: false,
+            end: ends.into_iter().flatten().map(|[v, _]| *v).find(near),
             range: None,
             log: Value::Null,
+        })
+    }
+
+    /// The peaks of the fine density of some points.
+    fn peaks(&self, input: &Input<'_>, points: &[[f64; 2]]) -> Result<Peaks> {
+        let none = || {
+            let reason = format!("the foreground of '{}' has no peak", input.name());
+            Error::input(reason).remedy("give the brain as `over`")
+        };
+        let bandwidth = scott(points).ok_or_else(none)?;
+        let density = Density::new(points, bandwidth, STEPS).ok_or_else(none)?;
+        let all = density.peaks(PROMINENCE);
+        let (_, which) = self.rule();
+        let chosen = match which {
+            Which::First => Some(0),
+            Which::Last => all.len().checked_sub(1),
+            Which::Largest => {
+                let higher = |best: usize, i: usize| {
+                    if all[i].height > all[best].height {
+                        i
+                    } else {
+                        best
+                    }
+                };
+                (0..all.len()).reduce(higher)
+            }
+        };
+        let (chosen, peak) = chosen
+            .and_then(|i| Some((i, all.get(i)?)))
+            .ok_or_else(none)?;
+        // Beyond its points a sum of Gaussians only falls; steps may be beyond them.
+        let [least, largest] = [points.first(), points.last()].map(|p| p.map_or(peak.at, |p| p[0]));
+        let at = peak.at.clamp(least, largest);
+        Ok(Peaks {
+            density,
+            bandwidth,
+            all,
+            chosen,
+            at,
         })
     }
 
@@ -396,9 +503,18 @@ impl WhiteStripe {
         };
         let highest =
             (1..COARSE_STEPS).fold(0, |best, i| if values[i] > values[best] { i } else { best });
+        let chosen = at.unwrap_or(highest);
+        // The end beyond which the peak would be: the largest peak may be at either.
+        let ends: &[usize] = match which {
+            Which::First => &[0],
+            Which::Last => &[COARSE_STEPS - 1],
+            Which::Largest => &[0, COARSE_STEPS - 1],
+        };
+        let unseen = |end: &&usize| **end == chosen || values[**end] > values[chosen];
         Ok(Found {
-            peak: grid[at.unwrap_or(highest)],
+            peak: grid[chosen],
             fallback: at.is_none() && which != Which::Largest,
+            end: ends.iter().find(unseen).map(|end| grid[*end]),
             range: None,
             log: Value::Null,
         })
@@ -410,62 +526,55 @@ impl WhiteStripe {
         input: &Input<'_>,
         foreground: &Distribution<'_, '_, T>,
     ) -> Result<Found> {
-        let ends = foreground.percentiles(&[1.0, 99.0])?;
-        let (first, last) = (ends.first().copied(), ends.last().copied());
-        let (first, last) = (first.unwrap_or(f64::NAN), last.unwrap_or(f64::NAN));
-        let mut points = foreground.points();
-        points.retain(|[value, _]| (first..=last).contains(value));
-        let density = scott(&points).and_then(|width| Density::new(&points, width, STEPS));
-        let peaks = density.map_or(Vec::new(), |density| density.peaks(PROMINENCE));
-        let highest = peaks.iter().max_by(|a, b| a.height.total_cmp(&b.height));
-        let mut centre = match highest {
-            Some(peak) => peak.at,
-            None => {
-                let reason = format!("the foreground of '{}' has no peak", input.name());
-                return Err(Error::input(reason).remedy("give the brain as `over`"));
+        let (percentile, _) = self.rule();
+        let points = part(foreground.points(), [1.0, percentile.min(99.0)]);
+        let peaks = self.peaks(input, &points)?;
+        let valleys = peaks.valleys();
+        let width = self.peak_width.unwrap_or(PEAK_WIDTH);
+        let rounds = self.rounds.unwrap_or(ROUNDS);
+        // The centre of the next round, and that of the last one that was as narrow as the stripe.
+        let (mut centre, mut middle) = (peaks.at, peaks.at);
+        let (mut log, mut last_change, mut falls, mut settled) = (Vec::new(), None, true, false);
+        for round in 0..rounds {
+            let factor = WIDTHS.get(round).copied().unwrap_or(1.0);
+            let [mut low, mut high] = about(centre, (factor * width).min(1.0))?;
+            if factor > 1.0 {
+                (low, high) = (low.max(valleys[0]), high.min(valleys[1]));
             }
-        };
-        let mut range = [f64::NEG_INFINITY, f64::INFINITY];
-        let (mut log, mut converged) = (Vec::new(), false);
-        for round in 0..self.rounds {
-            let factor = [4.0, 2.0].get(round).copied().unwrap_or(1.0);
-            let [low, high] = self.about(centre, (factor * self.peak_width).min(1.0))?;
-            // Never wider than before.
-            range = [range[0].max(low), range[1].min(high)];
-            let inside = foreground.between(range[0], range[1]);
+            let inside = foreground.between(low, high);
             if inside.count == 0 {
                 break;
             }
             let change = (inside.mean - centre).abs() / centre.abs();
-            centre = inside.mean;
-            log.push(
-                json!({ "low": range[0], "high": range[1], "mean": centre, "change": change }),
-            );
-            converged = factor == 1.0 && change < self.tolerance;
-            if converged {
+            log.push(json!({ "low": low, "high": high, "mean": inside.mean, "change": change }));
+            if factor > 1.0 {
+                (centre, middle) = (inside.mean, inside.mean);
+                continue;
+            }
+            (middle, centre) = (centre, inside.mean);
+            falls &= last_change.is_none_or(|last| change <= last);
+            last_change = Some(change);
+            settled = change < self.tolerance.unwrap_or(TOLERANCE);
+            if settled {
                 break;
             }
         }
-        if !converged {
-            let message = format!("the search did not settle in {} rounds", log.len());
+        if !(settled && falls) {
+            let message = if settled {
+                "the steps of the search grew before it settled: it may have left its peak"
+                    .to_owned()
+            } else {
+                format!("the search did not settle in {} rounds", log.len())
+            };
             input.report(Finding::warning("whitestripe.not_converged", message));
         }
         Ok(Found {
-            peak: centre,
+            peak: middle,
             fallback: false,
-            range: Some(range),
-            log: json!({ "rounds": log, "converged": converged }),
+            end: None,
+            range: Some(about(middle, width)?),
+            log: json!({ "rounds": log, "converged": settled && falls }),
         })
-    }
-
-    /// The range of a fraction of the peak's value on either side of it.
-    fn about(&self, peak: f64, part: f64) -> Result<[f64; 2]> {
-        let half = part * peak.abs();
-        if half > 0.0 {
-            return Ok([peak - half, peak + half]);
-        }
-        let reason = "the peak is at 0, and a fraction of it is no width";
-        Err(Error::input(reason).remedy("use output = \"zscore\" and search = \"density\""))
     }
 
     /// The values that bound the foreground's voxels within `width` of the peak, in shares of them.
@@ -477,8 +586,9 @@ impl WhiteStripe {
     ) -> Result<[f64; 2]> {
         let (below, _) = foreground.below(peak);
         let at = below as f64 / foreground.count() as f64;
-        let ends = [(at - self.width).max(0.0), (at + self.width).min(1.0)];
-        if at < self.width || at > 1.0 - self.width {
+        let width = self.width.unwrap_or(WIDTH);
+        let ends = [(at - width).max(0.0), (at + width).min(1.0)];
+        if at < width || at > 1.0 - width {
             let message = format!(
                 "{:.1} % of the foreground lie below the peak, and the stripe is cut short; is this {:?}, and the foreground the brain?",
                 100.0 * at,
@@ -491,32 +601,70 @@ impl WhiteStripe {
             _ => Err(Error::plugin("two percentiles were asked for")),
         }
     }
-
-    /// Whether three tissues, one in each third of the foreground, keep their order.
-    fn keeps_contrast<T: Element>(
-        &self,
-        foreground: &Distribution<'_, '_, T>,
-        line: &Line,
-    ) -> Result<bool> {
-        if !self.clip {
-            return Ok(line.scale > 0.0);
-        }
-        let thirds = foreground.percentiles(&[100.0 / 6.0, 50.0, 500.0 / 6.0])?;
-        let image = |v: &f64| line.image(*v).clamp(0.0, 1.0);
-        let pairs = thirds.windows(2);
-        let mut kept = pairs.map(|pair| pair[0] == pair[1] || image(&pair[0]) < image(&pair[1]));
-        Ok(kept.all(|kept| kept))
-    }
 }
 
-/// Mean and standard deviation (divisor n) of weighted points.
-fn moments(points: &[[f64; 2]]) -> [f64; 2] {
+/// The range of a fraction of the peak's value on either side of it.
+fn about(peak: f64, part: f64) -> Result<[f64; 2]> {
+    let half = part * peak.abs();
+    if half > 0.0 {
+        return Ok([peak - half, peak + half]);
+    }
+    let reason = "the peak is at 0, and a fraction of it is no width";
+    Err(Error::input(reason).remedy("use output = \"zscore\" and search = \"density\""))
+}
+
+/// The points from one percentile to another, to within a point: those that hold their ranks are kept.
+fn part(mut points: Vec<[f64; 2]>, percentiles: [f64; 2]) -> Vec<[f64; 2]> {
+    let n: f64 = points.iter().map(|[_, count]| count).sum();
+    let [first, last] = percentiles.map(|p| (p / 100.0 * (n - 1.0)).floor());
+    let mut below = 0.0;
+    points.retain(|[_, count]| {
+        let starts_at = below;
+        below += count;
+        below > first && starts_at <= last
+    });
+    points
+}
+
+/// Mean and standard deviation (divisor n) of the images of weighted points.
+fn moments(points: &[[f64; 2]], image: impl Fn(f64) -> f64) -> [f64; 2] {
     let n: f64 = points.iter().map(|[_, count]| count).sum();
     let sum = |of: &dyn Fn(f64) -> f64| -> f64 {
-        points.iter().map(|[value, count]| of(*value) * count).sum()
+        let terms = points
+            .iter()
+            .map(|[value, count]| of(image(*value)) * count);
+        terms.sum()
     };
     let mean = sum(&|v| v) / n;
     [mean, (sum(&|v| (v - mean) * (v - mean)) / n).sqrt()]
+}
+
+/// The means of the images of the lower, the middle and the upper third of weighted points.
+fn thirds(points: &[[f64; 2]], image: impl Fn(f64) -> f64) -> [f64; 3] {
+    let third = points.iter().map(|[_, count]| count).sum::<f64>() / 3.0;
+    let ends = [
+        [0.0, third],
+        [third, 2.0 * third],
+        [2.0 * third, 3.0 * third],
+    ];
+    let (mut sums, mut below) = ([0.0; 3], 0.0);
+    for [value, count] in points {
+        for (sum, [start, end]) in sums.iter_mut().zip(ends) {
+            let inside = f64::min(below + count, end) - f64::max(below, start);
+            *sum += inside.max(0.0) * image(*value);
+        }
+        below += count;
+    }
+    sums.map(|sum| sum / third)
+}
+
+/// Whether of three rising numbers those that differ still rise.
+fn keeps_order(before: [f64; 3], after: [f64; 3]) -> bool {
+    // As far as sums of one value may differ.
+    const ALIKE: f64 = 1e-12;
+    let pairs = before.windows(2).zip(after.windows(2));
+    let kept = |(b, a): (&[f64], &[f64])| b[1] - b[0] <= ALIKE * b[1].abs() || a[0] < a[1];
+    pairs.into_iter().all(kept)
 }
 
 /// Which peak is white matter.
@@ -670,40 +818,52 @@ mod tests {
         Ok(())
     }
 
-    /// MR-15: a peak of 164.2 and a width of a tenth of it.
+    /// 251,463 voxels evenly from 0 to 600, and white matter about 164.2, of which 24,567 voxels, 8.9 %,
+    /// lie within 16.4; then 147.8, 164.2, 180.6 and 50.
+    fn head() -> Vec<f64> {
+        let around = [(0.1, 147.7, 65_470), (180.7, 600.0, 185_993)];
+        let spread = |(low, high, count): (f64, f64, usize)| {
+            (0..count).map(move |i| low + (high - low) * (i as f64 + 0.5) / count as f64)
+        };
+        let white = tissue(164.2, 16.0, 24_566);
+        let voxels = around.into_iter().flat_map(spread).chain(white);
+        voxels.chain([147.8, 164.2, 180.6, 50.0]).collect()
+    }
+
+    /// MR-15: a peak of 164.2 and a width of 16.4: 147.8 becomes 0, 164.2 0.5, 180.6 1, and 50 -2.98.
+    /// The mean finds the peak to six digits, the density to a step of 0.15.
     #[test]
     fn the_ends_of_the_unit_stripe_become_0_and_1() -> Result<()> {
-        let step = WhiteStripe {
-            sequence: Sequence::T1,
-            over: above_zero(),
-            width: 0.05,
-            output: StripeOutput::Unit,
-            peak_width: 0.1,
-            clip: false,
-            search: Search::Density,
-            rounds: 20,
-            tolerance: 1e-5,
-            profile: Profile::Native,
-        };
-        let [low, high] = step.about(164.2, step.peak_width)?;
-        assert!((low - 147.78).abs() < 1e-9 && (high - 180.62).abs() < 1e-9);
-        let line = Line {
-            from: 147.8,
-            scale: 1.0 / (180.6 - 147.8),
-        };
-        for (v, image) in [(147.8, 0.0), (164.2, 0.5), (180.6, 1.0), (50.0, -2.981_707)] {
-            assert!((line.image(v) - image).abs() < 1e-6);
+        for (search, near) in [("density", 0.1), ("iterative", 1e-3)] {
+            let lines = format!(
+                "sequence = 'T2'\noutput = 'unit'\npeak_width = {}\nsearch = '{search}'",
+                16.4 / 164.2
+            );
+            let result = run(&lines, head())?;
+            let report = stripe(&result);
+            for (name, expected) in [("peak", 164.2), ("low", 147.8), ("high", 180.6)] {
+                let found = number(report, name);
+                assert!((found - expected).abs() < near, "{search}, {name}: {found}");
+            }
+            // the three values at the peak and the ends come and go with the last digits
+            assert!(
+                (number(report, "count") - 24_567.0).abs() <= 20.0,
+                "{report}"
+            );
+            assert_eq!(report["foreground"], 276_033);
+            assert!((number(report, "ratio") - 0.089).abs() < 1e-4);
+            let image = values(&result);
+            let last = image.iter().skip(image.len() - 4);
+            for (v, expected) in last.zip([0.0, 0.5, 1.0, -2.981_707]) {
+                let apart = (f64::from(*v) - expected).abs();
+                assert!(apart < near / 32.0 * 3.0, "{search}: {v}, not {expected}");
+            }
+            // whatever peak was found becomes a half
+            let [peak, low, high] = ["peak", "low", "high"].map(|n| number(report, n));
+            assert!(((peak - low) / (high - low) - 0.5).abs() < 1e-12);
+            assert_eq!(report["contrast_maintained"], true);
         }
-        assert!(step.about(0.0, 0.1).is_err());
-
-        let result = run("sequence = 'T1'\noutput = 'unit'", brain())?;
-        let report = stripe(&result);
-        let [peak, low, high] = ["peak", "low", "high"].map(|n| number(report, n));
-        assert!((low - 0.9 * peak).abs() < 1e-9 && (high - 1.1 * peak).abs() < 1e-9);
-        // the background, far below, is not limited
-        let background = -low / (high - low);
-        assert!((f64::from(values(&result)[0]) - background).abs() < 1e-5);
-        assert_eq!(report["contrast_maintained"], true);
+        assert!(about(0.0, 0.1).is_err());
         Ok(())
     }
 
@@ -711,13 +871,57 @@ mod tests {
     #[test]
     fn a_limited_stripe_takes_the_contrast_of_other_tissue() -> Result<()> {
         let result = run("sequence = 'T1'\noutput = 'unit'\nclip = true", brain())?;
-        assert!(values(&result).iter().all(|v| (0.0..=1.0).contains(v)));
+        let image = values(&result);
+        assert!(image.iter().all(|v| (0.0..=1.0).contains(v)));
         assert_eq!(stripe(&result)["contrast_maintained"], false);
         assert_eq!(
             codes(&result),
             ["whitestripe.stripe", "whitestripe.contrast"]
         );
+        // the lower third and the middle one are 0; 300 is 0.5, and a tenth of the upper third is 0
+        let told = &result.findings[1].values;
+        assert_eq!(told["after"][0], 0.0);
+        assert_eq!(told["after"][1], 0.0);
+        // what is reported of the image is that of the image
+        let foreground: Vec<f64> = image.iter().skip(5000).map(|v| f64::from(*v)).collect();
+        let mean = foreground.iter().sum::<f64>() / 10_000.0;
+        let squares = foreground.iter().map(|v| (v - mean) * (v - mean));
+        let spread = (squares.sum::<f64>() / 10_000.0).sqrt();
+        let normalised = &stripe(&result)["normalised"];
+        assert!((number(normalised, "mean") - mean).abs() < 1e-4);
+        assert!((number(normalised, "std") - spread).abs() < 1e-4);
+        assert_eq!(number(normalised, "min"), 0.0);
+        let max = foreground.iter().copied().fold(0.0, f64::max);
+        assert!((number(normalised, "max") - max).abs() < 1e-6);
         Ok(())
+    }
+
+    /// MR-17: the contrast is kept where the means of the thirds keep their order, limited or not.
+    #[test]
+    fn a_wide_stripe_may_be_limited_and_keep_its_contrast() -> Result<()> {
+        let lines = "sequence = 'T1'\noutput = 'unit'\nclip = true";
+        for (width, kept) in [(0.9, true), (0.1, false)] {
+            let result = run(&format!("{lines}\npeak_width = {width}"), brain())?;
+            assert_eq!(stripe(&result)["contrast_maintained"], kept, "{width}");
+            assert_eq!(codes(&result).len(), if kept { 1 } else { 2 });
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_thirds_by_hand() {
+        // 1, 1, 1, 1, 2, 2: thirds 1 and 1, 1 and 1, 2 and 2
+        let points = [[1.0, 4.0], [2.0, 2.0]];
+        assert_eq!(thirds(&points, |v| v), [1.0, 1.0, 2.0]);
+        // 10, 20, 20, 40: a third is 4/3 of a voxel
+        let means = thirds(&[[10.0, 1.0], [20.0, 2.0], [40.0, 1.0]], |v| v / 10.0);
+        for (a, b) in means.iter().zip([1.25, 2.0, 3.5]) {
+            assert!((a - b).abs() < 1e-12, "{means:?}");
+        }
+        assert!(keeps_order([1.0, 2.0, 3.0], [-5.0, 0.0, 0.1]));
+        assert!(keeps_order([1.0, 1.0, 3.0], [0.0, 0.0, 0.1]));
+        assert!(!keeps_order([1.0, 2.0, 3.0], [0.0, 0.0, 0.1]));
+        assert!(!keeps_order([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]));
     }
 
     /// MR-16: ranges narrow, the flag is truthful, and the stripe is the last range.
@@ -727,22 +931,152 @@ mod tests {
         let result = run(lines, brain())?;
         let report = stripe(&result);
         let rounds = report["search"]["rounds"].as_array().unwrap();
-        assert!(rounds.len() >= 3);
-        for pair in rounds.windows(2) {
-            assert!(number(&pair[1], "low") >= number(&pair[0], "low"));
-            assert!(number(&pair[1], "high") <= number(&pair[0], "high"));
+        // 4, 2 and 1 times a tenth of 300, the first from the valley between grey and white matter
+        assert!(rounds.len() >= 3, "{report}");
+        for (round, [low, high]) in
+            rounds
+                .iter()
+                .zip([[250.0, 420.0], [240.0, 360.0], [270.0, 330.0]])
+        {
+            assert!(number(round, "low") > low - 2.0, "{report}");
+            assert!((number(round, "high") - high).abs() < 3.0, "{report}");
         }
+        let ends = |name: &str| -> Vec<f64> { rounds.iter().map(|r| number(r, name)).collect() };
+        let widths: Vec<f64> = ends("high")
+            .iter()
+            .zip(ends("low"))
+            .map(|(h, l)| h - l)
+            .collect();
+        assert!(widths.is_sorted_by(|a, b| b <= &(a + 1.0)), "{widths:?}");
+        let changes = ends("change");
+        assert!(changes[2..].is_sorted_by(|a, b| b <= a), "{changes:?}");
         let last = rounds.last().unwrap();
         assert!(number(last, "change") < 1e-5);
         assert_eq!(report["search"]["converged"], true);
         assert_eq!(number(report, "low"), number(last, "low"));
         assert_eq!(number(report, "high"), number(last, "high"));
-        // the largest tissue
-        assert!((number(report, "peak") - 200.0).abs() < 1.0);
 
         let result = run(&format!("{lines}\nrounds = 2"), brain())?;
         assert_eq!(stripe(&result)["search"]["converged"], false);
         assert!(codes(&result).contains(&"whitestripe.not_converged"));
+        let report = stripe(&result);
+        let [peak, low, high] = ["peak", "low", "high"].map(|n| number(report, n));
+        assert!((low - 0.9 * peak).abs() < 1e-9 && (high - 1.1 * peak).abs() < 1e-9);
+        Ok(())
+    }
+
+    /// MR-14, MR-16: the iterative search begins at the peak that the sequence tells.
+    #[test]
+    fn the_sequence_tells_the_peak_of_the_iterative_search() -> Result<()> {
+        for (sequence, expected) in [
+            ("T1", 300.0),
+            ("T2", 200.0),
+            ("FLAIR", 200.0),
+            ("PD", 100.0),
+        ] {
+            for output in ["zscore", "unit"] {
+                let lines =
+                    format!("sequence = '{sequence}'\nsearch = 'iterative'\noutput = '{output}'");
+                let result = run(&lines, brain())?;
+                let report = stripe(&result);
+                let [peak, low, high] = ["peak", "low", "high"].map(|n| number(report, n));
+                assert!((peak - expected).abs() < 0.5, "{lines}: {report}");
+                // MR-15: the middle of the stripe becomes a half
+                assert!(((peak - low) / (high - low) - 0.5).abs() < 1e-12);
+                assert_eq!(report["search"]["converged"], true, "{lines}: {report}");
+            }
+        }
+        Ok(())
+    }
+
+    /// MR-16: a search that runs from a small peak into a large one says so.
+    #[test]
+    fn a_search_that_leaves_its_peak_has_not_converged() -> Result<()> {
+        let grey = tissue(200.0, 75.0, 20_000);
+        let image: Vec<f64> = grey.chain(tissue(270.0, 12.0, 700)).collect();
+        let lines = "sequence = 'T1'\nsearch = 'iterative'\nrounds = 200";
+        let result = run(lines, image)?;
+        let report = stripe(&result);
+        assert!(number(report, "peak") < 250.0, "{report}");
+        assert_eq!(report["search"]["converged"], false, "{report}");
+        assert!(codes(&result).contains(&"whitestripe.not_converged"));
+        Ok(())
+    }
+
+    /// A saturated image: 22 % of the voxels, white matter, are all 255, and grey matter is about 180.
+    fn saturated(grey: usize, white: usize) -> Vec<u8> {
+        let grey = tissue(180.0, 40.0, grey).map(|v| v.round() as u8);
+        let flank = tissue(245.0, 20.0, white / 2).map(|v| v.round().min(255.0) as u8);
+        grey.chain(flank)
+            .chain(std::iter::repeat_n(255, white))
+            .collect()
+    }
+
+    /// MR-14: white matter at the largest value is found, and a warning says that it is cut off.
+    #[test]
+    fn a_saturated_peak_is_seen() -> Result<()> {
+        let image = saturated(67_000, 22_000);
+        let result = run("sequence = 'T1'", image.clone())?;
+        let peak = number(stripe(&result), "peak");
+        assert!((254.0..=255.0).contains(&peak), "{peak}");
+        assert_eq!(
+            codes(&result),
+            ["whitestripe.cut_off", "whitestripe.stripe"]
+        );
+        assert_eq!(number(&result.findings[0].values, "end"), 255.0);
+        // As 255 is all there is above, nothing is left of a stripe beyond it.
+        let few: Vec<u8> = image
+            .iter()
+            .map(|v| if *v > 220 { 255 } else { *v })
+            .collect();
+        let error = run("sequence = 'T1'\nwidth = 0.0001", few)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("before its values were limited"), "{error}");
+        // The peer takes grey matter; the end that it does not look at is named.
+        let result = run("sequence = 'T1'\nprofile = 'intnorm3'", image.clone())?;
+        let peak = number(stripe(&result), "peak");
+        assert!((peak - 180.0).abs() < 5.0, "{peak}");
+        assert_eq!(
+            codes(&result),
+            ["whitestripe.cut_off", "whitestripe.stripe"]
+        );
+        // The largest peak may be the end itself, and the first one at the other end.
+        let result = run("sequence = 'T2'\nprofile = 'intnorm3'", image.clone())?;
+        assert!(codes(&result).contains(&"whitestripe.cut_off"));
+        let turned: Vec<u8> = image.iter().map(|v| 255 - v).collect();
+        for profile in ["native", "intnorm3"] {
+            let lines = format!("sequence = 'PD'\nover = 'all'\nprofile = '{profile}'");
+            let result = run(&lines, turned.clone())?;
+            assert!(codes(&result).contains(&"whitestripe.cut_off"), "{lines}");
+        }
+        Ok(())
+    }
+
+    /// MR-14: one voxel far above the others moves neither the peak nor the stripe.
+    #[test]
+    fn one_bright_voxel_changes_little() -> Result<()> {
+        for sequence in ["T1", "T2", "FLAIR", "PD"] {
+            for profile in ["native", "intnorm3"] {
+                // With all values, the peer's Gaussians follow the brightest: that is its rule.
+                if profile == "intnorm3" && ["T2", "FLAIR"].contains(&sequence) {
+                    continue;
+                }
+                let lines = format!("sequence = '{sequence}'\nprofile = '{profile}'");
+                let image = brain().repeat(20);
+                let plain = run(&lines, image.clone())?;
+                for bright in [3e6, 1e7] {
+                    let with = [image.clone(), vec![bright]].concat();
+                    let with = run(&lines, with)?;
+                    // one voxel more moves a percentile by one value, and these are 0.02 apart
+                    for name in ["peak", "low", "high", "mean", "std"] {
+                        let [a, b] = [&plain, &with].map(|s| number(stripe(s), name));
+                        assert!((a - b).abs() < 5e-2, "{lines}, {bright}, {name}: {a} {b}");
+                    }
+                    assert_eq!(codes(&with), codes(&plain));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -761,6 +1095,12 @@ mod tests {
         }
         // 2000, 5000 and 3000 voxels about 100, 200 and 300
         assert!((number(&report["original"], "mean") - 210.0).abs() < 0.5);
+        let foreground: Vec<f64> = brain()[5000..].iter().map(|v| f64::from(*v)).collect();
+        let mean = foreground.iter().sum::<f64>() / 10_000.0;
+        let squares = foreground.iter().map(|v| (v - mean) * (v - mean));
+        let spread = (squares.sum::<f64>() / 10_000.0).sqrt();
+        assert!((number(&report["original"], "mean") / mean - 1.0).abs() < 1e-6);
+        assert!((number(&report["original"], "std") / spread - 1.0).abs() < 1e-6);
         let normalised =
             (number(&report["original"], "max") - number(report, "mean")) / number(report, "std");
         assert!((number(&report["normalised"], "max") - normalised).abs() < 1e-9);
@@ -815,7 +1155,8 @@ mod tests {
         let mut steep: Vec<f32> = (0..4900_u16).map(|i| 1.0 + f32::from(i) / 4900.0).collect();
         steep.extend([1000.0; 100]);
         let result = run(&lines.replace("T1", "PD"), steep)?;
-        let expected = ["at_end", "no_peak", "stripe"].map(|code| format!("whitestripe.{code}"));
+        let expected =
+            ["at_end", "no_peak", "cut_off", "stripe"].map(|code| format!("whitestripe.{code}"));
         assert_eq!(codes(&result), expected);
         Ok(())
     }
@@ -864,6 +1205,20 @@ mod tests {
                 "profile: ",
             ),
             ("sequence = 'T1'\nwidth = 0.6", "width"),
+            ("sequence = 'T1'\npeak_width = 0.1", "peak_width: is for"),
+            ("sequence = 'T1'\nrounds = 20", "rounds: is for search"),
+            (
+                "sequence = 'T1'\noutput = 'unit'\ntolerance = 0.001",
+                "tolerance: is for search",
+            ),
+            (
+                "sequence = 'T1'\noutput = 'unit'\nwidth = 0.05",
+                "width: is for output",
+            ),
+            (
+                "sequence = 'T1'\nsearch = 'iterative'\nwidth = 0.05",
+                "width: is for output",
+            ),
         ] {
             let error = run(lines, brain()).unwrap_err().to_string();
             assert!(error.contains(part), "{lines}: {error}");
