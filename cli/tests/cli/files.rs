@@ -178,7 +178,11 @@ fn what_steps_make_untrue_is_not_written_back() {
     let volume = Volume::with_header(header, volume.voxels().clone()).unwrap();
     voxprep_io::write(&case.path("mni.nii"), &volume, &Default::default()).unwrap();
     for (step, form, codes) in [
-        ("use = \"intensity.clip\"\nlow = 0\nhigh = 9", 4, &[4, 6][..]),
+        (
+            "use = \"intensity.clip\"\nlow = 0\nhigh = 9",
+            4,
+            &[4, 6][..],
+        ),
         ("use = \"spatial.spacing\"\nspacing_mm = [1, 1, 1]", 4, &[6]),
         (
             "use = \"augment.rotate\"\nangle_deg = 5\naxis = \"z\"",

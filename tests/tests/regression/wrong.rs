@@ -78,7 +78,7 @@ fn a_wrong_step_is_told_what_where_and_remedy() {
     );
     told(
         &first("use = \"spatial.flip\"\naxes = [\"w\"]"),
-        &["spatial.flip", "axes[0]", "`x`", "`z`"],
+        &["spatial.flip", "axes[0]", "there are: x, y, z"],
     );
     told(
         &first("use = \"spatial.reorient\"\nto = \"RLS\""),
