@@ -1,0 +1,1 @@
+//! Seeded scans with known truth.
