@@ -1,1 +1,2 @@
 //! Pictures, plots, meshes and reports of medical images.
+pub mod page;
