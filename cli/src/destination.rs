@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use voxprep_core::plan::{Explanation, Plan};
 use voxprep_core::provenance::Files;
 use voxprep_core::volume::{Header, Role};
-use voxprep_io::{Error, WriteOptions};
+use voxprep_io::{Error, WriteOptions, writable_extension};
 
 use crate::failure::{say, usage};
 use crate::inputs::Inputs;
@@ -39,7 +39,7 @@ impl Destination {
         if ends_as_folder || path.is_dir() {
             return folder();
         }
-        if voxprep_io::has_known_extension(path) {
+        if writable_extension(path).is_some() {
             return Ok(Self::File(path.to_owned()));
         }
         let extension = path
@@ -48,7 +48,7 @@ impl Destination {
             .unwrap_or_default();
         if IMAGE_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()) {
             return Err(usage(format_args!(
-                "cannot write .{extension} files; end the name in {}, or in / for a folder: {}",
+                "cannot write .{extension} files; end the name in one of {}, or in / for a folder: {}",
                 writable(),
                 path.display()
             )));
@@ -61,7 +61,7 @@ impl Destination {
         match self {
             Self::File(path) => Files {
                 folder: false,
-                format: format_of(path).unwrap_or_default().to_owned(),
+                format: writable_extension(path).unwrap_or_default().to_owned(),
             },
             Self::Folder(_, format) => Files {
                 folder: true,
@@ -236,7 +236,7 @@ impl Destination {
         for (name, volume) in volumes {
             let path = self.path_of(name)?;
             voxprep_io::write(&path, volume, &WriteOptions { level: *level })?;
-            files.push(path);
+            files.extend(voxprep_io::files(&path));
         }
         match self {
             Self::Folder(folder, _) => {
@@ -264,14 +264,27 @@ impl Destination {
 
     /// Says which files of an earlier run in the same folder will not belong to the new set.
     fn warn_of_leftovers(&self, names: &[&str], points: bool) {
-        let Self::Folder(folder, format) = self else {
-            return;
-        };
         let old = fs::read_to_string(self.sidecar()).ok();
         let Some(old) = old.and_then(|text| serde_json::from_str::<Value>(&text).ok()) else {
             return;
         };
         let outputs = old["outputs"].as_array().into_iter().flatten();
+        let (folder, format) = match self {
+            Self::Folder(folder, format) => (folder, format),
+            Self::File(path) => {
+                let others = outputs.filter_map(|output| output["file"].as_str());
+                let others = others.map(|file| path.with_file_name(file));
+                for other in others.filter(|other| other != path && other.is_file()) {
+                    let (sidecar, other) = (self.sidecar(), other.display().to_string());
+                    let sidecar = sidecar.display();
+                    say(
+                        "warning",
+                        format_args!("the record of {other} is replaced by this one's: {sidecar}"),
+                    );
+                }
+                return;
+            }
+        };
         let volumes = outputs
             .filter_map(|output| output["file"].as_str())
             .filter(|file| {
@@ -312,16 +325,7 @@ impl Destination {
 pub(crate) fn writable() -> String {
     let known = voxprep_io::writable_extensions();
     let known: Vec<_> = known.iter().map(|e| format!(".{e}")).collect();
-    known.join(" or ")
-}
-
-/// The format of a file that is to be written, by the extension of its name.
-pub(crate) fn format_of(path: &Path) -> Option<&'static str> {
-    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-    let known = voxprep_io::writable_extensions().into_iter();
-    known
-        .into_iter()
-        .find(|extension| name.ends_with(&format!(".{extension}")))
+    known.join(", ")
 }
 
 /// Refuses a folder that cannot be written to, or made.

@@ -49,7 +49,7 @@ Examples:
   voxprep describe ct.window                      a step: parameters, units, an example
   voxprep explain ct-lung scan.nii.gz             what a pipeline would do, without doing it
   voxprep run ct-lung scan.nii.gz -o lung.nii.gz  do it
-  voxprep replay lung.voxprep.json scan.nii.gz -o again/lung.nii.gz
+  voxprep replay lung.voxprep.json scan.nii.gz -o again.nii.gz
                                                   do the same again: the same bytes
   voxprep restore predicted.nii.gz --from lung.voxprep.json -o in-scan.nii.gz
                                                   a prediction, back on the grid of the scan

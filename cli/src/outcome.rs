@@ -2,11 +2,15 @@
 
 use anyhow::Result;
 use serde_json::json;
+use voxprep_core::dispatch;
 use voxprep_core::finding::Finding;
+use voxprep_core::kernels::Element;
+use voxprep_core::kernels::stats::{Select, min_max};
 use voxprep_core::plan::{Plan, RunOptions};
 use voxprep_core::provenance::{Artefact, Points, Sidecar};
 use voxprep_core::subject::Subject;
 use voxprep_core::volume::{Role, Volume};
+use voxprep_core::voxels::channel;
 
 use crate::destination::{Destination, chosen};
 
@@ -48,8 +52,20 @@ impl Outcome {
                 continue;
             };
             if let Some(to) = output.dtype.filter(|_| volume.role() == Role::Intensity) {
+                let flattened = to
+                    .is_integer()
+                    .then(|| span_of_fractions(&volume))
+                    .flatten();
                 let (cast, lost) = volume.cast(to)?;
                 volume = cast;
+                if let Some([low, high]) = flattened.filter(|[low, high]| high - low < FEW_STEPS) {
+                    let message = format!(
+                        "values with fractions from {low} to {high} became whole numbers of {to}, the dtype of the output; scale them first, or give f32"
+                    );
+                    let finding = Finding::warning("output.flattened", message).about(&name);
+                    let values = json!({ "low": low, "high": high, "type": to });
+                    subject.findings.push(finding.with_values(values));
+                }
                 if lost > 0 {
                     let message = format!(
                         "{lost} values do not fit {to}, the dtype of the output, and became the nearest that do"
@@ -75,4 +91,25 @@ impl Outcome {
             level: output.level,
         })
     }
+}
+
+/// Fewer whole numbers than this are no image any more.
+const FEW_STEPS: f64 = 16.0;
+
+/// The smallest and the largest value of a volume, if some value is no whole number.
+fn span_of_fractions(volume: &Volume) -> Option<[f64; 2]> {
+    dispatch!(VoxelsView, volume.voxels().view(), view => {
+        let mut span: Option<[f64; 2]> = None;
+        for c in 0..volume.voxels().channels() {
+            let Some((low, high)) = min_max(channel(&view, c), &Select::All) else {
+                continue;
+            };
+            span = Some(span.map_or([low, high], |[a, b]| [a.min(low), b.max(high)]));
+        }
+        let whole = |v: &_| {
+            let v = Element::to_f64(*v);
+            v == v.trunc() || v.is_nan()
+        };
+        span.filter(|_| !view.iter().all(whole))
+    })
 }

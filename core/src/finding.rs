@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::volume::Header;
+
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,6 +33,18 @@ pub struct Finding {
     /// Numbers that belong to it.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub values: Value,
+}
+
+/// What a reader doubted of a file's header: facts whose names end in `_warning`, as warnings.
+pub fn doubts(header: &Header) -> impl Iterator<Item = Finding> {
+    header.facts.iter().filter_map(|(key, warning)| {
+        let code = match key.rsplit_once('.')? {
+            (_, "affine_warning") => "geometry.doubtful",
+            (_, "header_warning") => "header.doubtful",
+            _ => return None,
+        };
+        Some(Finding::warning(code, warning.as_str()?))
+    })
 }
 
 impl Finding {

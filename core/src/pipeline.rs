@@ -622,7 +622,7 @@ fn take<T: serde::de::DeserializeOwned>(
     };
     serde_json::from_value(value)
         .map(Some)
-        .map_err(|error| Error::parameter(error.to_string()).field(key))
+        .map_err(|error| wrong_value(&error.to_string()).field(key))
 }
 
 #[cfg(test)]

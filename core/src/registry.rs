@@ -112,21 +112,60 @@ impl Entry {
     }
 }
 
-/// serde's words, with the most similar value where it lists those it knows.
+/// What is wrong with a value: serde's words in those of the pipeline file, with the most similar
+/// value where it lists those it knows.
 pub(crate) fn wrong_value(message: &str) -> Error {
-    let error = Error::parameter(message);
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let lists = |message: &str| {
-        message.starts_with("unknown variant") || message.starts_with("unknown field")
+    let lists = message.starts_with("unknown variant") || message.starts_with("unknown field");
+    let Some(given) = quoted.next().filter(|_| lists) else {
+        return Error::parameter(in_plain_words(message));
     };
-    let Some(given) = quoted.next().filter(|_| lists(message)) else {
-        return error;
-    };
-    match schema::nearest(given, quoted) {
-        Some(near) => Error::parameter(format!("there is no '{given}'"))
-            .remedy(format!("did you mean '{near}'?")),
-        None => error,
+    let known: Vec<&str> = quoted.collect();
+    let error = Error::parameter(format!("there is no '{given}'"));
+    match schema::nearest(given, known.iter().copied()) {
+        Some(near) => error.remedy(format!("did you mean '{near}'?")),
+        None if known.is_empty() => error,
+        None => error.remedy(format!("there are: {}", known.join(", "))),
     }
+}
+
+/// `invalid type: floating point `8.5`, expected usize` is `takes a whole number of at least 0, not
+/// 8.5`.
+fn in_plain_words(message: &str) -> String {
+    let kinds = ["invalid type: ", "invalid value: ", "invalid length "];
+    let rest = kinds.iter().find_map(|kind| message.strip_prefix(kind));
+    let Some((given, expected)) = rest.and_then(|rest| rest.split_once(", expected ")) else {
+        return message.to_owned();
+    };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" | "string" => "text",
+        "string or map" => "a name, or a table with one name and its value",
+        "newtype variant" => "a table with the name and its value",
+        "unit variant" => "a name alone",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        other => other,
+    };
+    if message.starts_with("invalid length") {
+        return match expected {
+            "fewer elements in array" => "has too many values".to_owned(),
+            expected => format!("has {given} values; it takes {expected}"),
+        };
+    }
+    let given = match given {
+        "unit variant" => "a name alone",
+        "newtype variant" | "map" => "a table",
+        "sequence" => "a list",
+        other => match other.split_once('`') {
+            Some((_, quoted)) => quoted.trim_end_matches('`'),
+            None => other.strip_prefix("string ").unwrap_or(other),
+        },
+    };
+    format!("takes {expected}, not {given}")
 }
 
 fn schema_of<T: JsonSchema>() -> Value {

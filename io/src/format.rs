@@ -129,23 +129,25 @@ pub(crate) fn for_writing(path: &Path) -> Result<&'static dyn Format> {
         .ok_or_else(|| {
             let known: Vec<_> = extensions().iter().map(|e| format!(".{e}")).collect();
             Error::parameter(path, "the name does not say which format to write")
-                .remedy(format!("end it in {}", known.join(" or ")))
+                .remedy(format!("end it in one of {}", known.join(", ")))
         })
 }
 
-/// All extensions that can be written, longest first so that `nii.gz` wins over `gz`, and the usual
-/// ones before those of pairs.
+/// All extensions that can be written, each format's in its own order.
 pub(crate) fn extensions() -> Vec<&'static str> {
-    let mut all: Vec<_> = all().iter().flat_map(|f| f.extensions()).copied().collect();
-    all.sort_by_key(|e| std::cmp::Reverse((e.len(), *e)));
-    all
+    let all = all().into_iter().flat_map(|format| format.extensions());
+    all.copied().collect()
 }
 
 /// The known extension in which the name ends, in whatever case.
 pub(crate) fn extension(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-    extensions().into_iter().find(|e| {
+    let ends = |e: &&str| {
         name.strip_suffix(e)
             .is_some_and(|stem| stem.len() > 1 && stem.ends_with('.'))
-    })
+    };
+    extensions()
+        .into_iter()
+        .filter(ends)
+        .max_by_key(|e| e.len())
 }

@@ -99,14 +99,14 @@ pub fn files(path: &Path) -> Vec<PathBuf> {
     format::for_writing(path).map_or_else(|_| vec![path.to_owned()], |format| format.files(path))
 }
 
-/// The extensions that [`write()`] knows, longest first, without the leading dot.
+/// The extensions that [`write()`] knows, the usual ones first, without the leading dot.
 pub fn writable_extensions() -> Vec<&'static str> {
     format::extensions()
 }
 
-/// Whether the name ends in an extension that [`write()`] knows.
-pub fn has_known_extension(path: &Path) -> bool {
-    format::extension(path).is_some()
+/// The extension, of those that [`write()`] knows, in which the name ends, in whatever case.
+pub fn writable_extension(path: &Path) -> Option<&'static str> {
+    format::extension(path)
 }
 
 /// The name of a file without folder and extension: `scan` for `scan.nii.gz`.
@@ -144,11 +144,11 @@ mod tests {
     fn the_writable_extensions_are_known_ones() {
         assert_eq!(
             writable_extensions(),
-            ["nii.gz", "img.gz", "hdr.gz", "nii", "img", "hdr"]
+            ["nii.gz", "nii", "hdr", "img", "hdr.gz", "img.gz"]
         );
-        assert!(has_known_extension(Path::new("a.nii")));
-        assert!(!has_known_extension(Path::new("nii")));
-        assert!(!has_known_extension(Path::new("folder.d")));
+        assert_eq!(writable_extension(Path::new("b/A.NII.gz")), Some("nii.gz"));
+        assert_eq!(writable_extension(Path::new("nii")), None);
+        assert_eq!(writable_extension(Path::new("folder.d")), None);
     }
 
     #[test]

@@ -78,7 +78,8 @@ impl Density {
     pub fn new(points: &[[f64; 2]], bandwidth: f64, count: usize) -> Option<Self> {
         let (low, high) = (points.first()?[0], points.last()?[0]);
         let step = (high - low) / (count.checked_sub(1)? as f64);
-        if !(step > 0.0 && bandwidth > 0.0) {
+        // One step has no width, and so an infinite one.
+        if !(step > 0.0 && step.is_finite() && bandwidth > 0.0) {
             return None;
         }
         let mut shares = vec![0.0_f64; count];

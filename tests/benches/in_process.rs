@@ -168,6 +168,7 @@ impl Options {
         self.array::<i16>(path)
             .or_else(|_| self.array::<f32>(path))
             .or_else(|_| self.array::<u8>(path))
+            .or_else(|_| self.array::<u16>(path))
             .map_err(|error| format!("{error}: {}", path.display()).into())
     }
 

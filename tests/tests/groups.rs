@@ -953,7 +953,7 @@ fn a_wrong_group_is_told_what_where_and_remedy() {
     );
     told(
         &group("one_of", "", &[("a", "weight = \"x\"")]),
-        &["step 'one_of/a'", "weight: invalid type"],
+        &["step 'one_of/a'", "weight: takes a number, not"],
     );
     told(
         &group("one_of", "", &[("a", "weight = 0")]),

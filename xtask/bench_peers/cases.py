@@ -132,6 +132,18 @@ spacing_mm = [1.0, 1.0, 1.0]
 use = "ct.window"
 preset = "lung"
 """
+WHITE_STRIPE = """
+[[step]]
+use = "mri.white_stripe"
+sequence = "T1"
+over = { above = 50 }
+"""
+CLAHE = """
+[[step]]
+use = "xray.clahe"
+clip_limit = 2.0
+tiles = [8, 8]
+"""
 MARGIN = 16                          # voxels within which programs that end a spline otherwise still differ
 # No peer smooths before it samples coarsely here, and neither does the interpreter.
 UNSMOOTHED = '[sampling]\nantialias = "off"\n'
@@ -236,6 +248,57 @@ def lung(image):
     return ((image + 1350) / 1500).clip(0, 1)
 
 
+def white_stripe(image):
+    """intensity-normalization's, over what is above 50."""
+    import numpy as np
+    from scipy.signal import argrelmax
+    from scipy.stats import gaussian_kde
+    inside = image[image > 50].astype(np.float64)
+    searched = inside[inside <= np.percentile(inside, 96)]
+    grid = np.linspace(searched.min(), searched.max(), 80)
+    peak = grid[argrelmax(gaussian_kde(searched)(grid))[0][-1]]
+    share = (inside < peak).mean()
+    low, high = np.quantile(inside, [max(share - 0.05, 0), min(share + 0.05, 1)])
+    stripe = inside[(inside > low) & (inside < high)]
+    return (image.astype(np.float64) - stripe.mean()) / stripe.std()
+
+
+def clahe(image):
+    """OpenCV's, for 8 by 8 tiles and twice the mean: its sums are single, and so are these."""
+    import numpy as np
+    (page,) = image
+    (height, width), top = page.shape, np.iinfo(page.dtype).max
+    pad = lambda n: 8 - n % 8 if height % 8 or width % 8 else 0
+    whole = np.pad(page, ((0, pad(height)), (0, pad(width))), mode="reflect")
+    tall, wide = whole.shape[0] // 8, whole.shape[1] // 8
+    limit = max(int(2.0 * tall * wide / (top + 1)), 1)
+    tables = np.empty((8, 8, top + 1), np.float32)
+    for row in range(8):
+        for column in range(8):
+            tile = whole[row * tall:(row + 1) * tall, column * wide:(column + 1) * wide]
+            held = np.bincount(tile.ravel(), minlength=top + 1)
+            excess = int(np.maximum(held - limit, 0).sum())
+            held = np.minimum(held, limit) + excess // (top + 1)
+            left = excess % (top + 1)
+            if left:
+                step = max((top + 1) // left, 1)
+                held[np.arange(left) * step] += 1
+            scaled = np.cumsum(held).astype(np.float32) * np.float32(np.float32(top) / np.float32(tall * wide))
+            tables[row, column] = np.clip(np.rint(scaled), 0, top)
+    def between(n, size):
+        at = np.arange(n, dtype=np.float32) * np.float32(1 / np.float32(size)) - np.float32(0.5)
+        first = np.floor(at).astype(int)
+        return np.maximum(first, 0), np.minimum(first + 1, 7), at - first.astype(np.float32)
+    result = np.empty(page.shape, page.dtype)
+    x1, x2, a = between(width, wide)
+    for y, (y1, y2, b) in enumerate(zip(*between(height, tall))):
+        values = page[y]
+        upper = tables[y1, x1, values] * (1 - a) + tables[y1, x2, values] * a
+        lower = tables[y2, x1, values] * (1 - a) + tables[y2, x2, values] * a
+        result[y] = np.clip(np.rint(upper * (1 - b) + lower * b), 0, top)
+    return result[None]
+
+
 SINGLE_MM = struct.unpack("3f", struct.pack("3f", *SPACING_MM))   # as NIfTI stores them
 CT = dict(spacing_mm=SPACING_MM, modality="CT")
 LINEAR_ANSWER = dict(reference=spacing(1), answer="spacing-linear", masks=inner)
@@ -269,6 +332,15 @@ CASES = [
     Case("augment", "Affine, elastic, noise, gamma and flip of image and label, 128 voxels each way", image="cube.npy",
          label="tissue.npy", pipeline=UNSMOOTHED + AUGMENT, naive=1e-4, goals=(Goal("batchgeneratorsv2", 8),),
          note="All steps applied in every call, drawn anew for each."),
+    Case("white-stripe", "White Stripe of a T1 with intensity-normalization's 80 steps, float32", image="mri.npy",
+         pipeline=WHITE_STRIPE + 'profile = "intnorm3"\n', modality="MRI", reference=white_stripe, tolerance=1e-3,
+         goals=(Goal("intensity-normalization", 30),)),
+    Case("white-stripe-fine", "The same with 4096 steps", image="mri.npy", pipeline=WHITE_STRIPE, modality="MRI", naive=1e-6,
+         goals=(Goal("case:white-stripe", 1.5),)),
+    Case("clahe-u8", "CLAHE of a radiograph of 2500 x 2048, 8 x 8 tiles, 8 bits", image="radiograph-u8.npy", pipeline=CLAHE,
+         modality="XRAY", reference=clahe, tolerance=0, goals=(Goal("OpenCV", 1),)),
+    Case("clahe-u16", "The same at 16 bits", image="radiograph-u16.npy", pipeline=CLAHE, modality="XRAY", reference=clahe,
+         tolerance=0, goals=(Goal("OpenCV", 1),)),
     Case("read-zlib", "Read a .nii.gz that zlib packed at level 6, i16", kind="read", image="zlib6.nii.gz",
          goals=(Goal("nibabel", 1.8), Goal("SimpleITK", 1))),
     Case("read-voxprep", "Read a .nii.gz that voxprep wrote, i16", kind="read", image="voxprep.nii.gz",

@@ -29,6 +29,7 @@ PACKAGES = {
     "batchgenerators": ("batchgenerators", "batchgenerators"),
     "batchgeneratorsv2": ("batchgeneratorsv2", "batchgeneratorsv2"),
     "elasticdeform": ("elasticdeform", "elasticdeform"), "nibabel": ("nibabel", "nibabel"),
+    "intensity-normalization": ("intensity_normalization", "intensity-normalization"), "OpenCV": ("cv2", "opencv-python-headless"),
     "medrs": ("medrs", "medrs"), "ANTs": ("ants", "antspyx"),
 }
 PEERS = {}
@@ -343,6 +344,26 @@ def torchio_angles():
     return tuple(np.degrees([x, y, z]))
 
 
+# ---------------------------------------------------------------- one modality
+@peer("white-stripe", "intensity-normalization")
+def _(work, name):
+    import intensity_normalization as normalization
+    import numpy as np
+    a = work.image()
+    image, mask = normalization.create_image(a), normalization.create_image((a > 50).astype(np.float32))
+    return Job(lambda: normalization.WhiteStripeNormalizer().fit(image, mask).transform(image, mask).get_data())
+
+
+@peer("clahe-u8", "OpenCV")
+@peer("clahe-u16", "OpenCV")
+def _(work, name):
+    import cv2
+    import numpy as np
+    (page,) = work.image()
+    method, out = cv2.createCLAHE(2.0, (8, 8)), np.empty_like(page)
+    return Job(lambda: method.apply(page), lambda: method.apply(page, out), lambda page: page[None])
+
+
 # ---------------------------------------------------------------- training
 @peer("elastic", "batchgeneratorsv2", "MONAI", "TorchIO", "elasticdeform", "batchgenerators")
 def _(work, name):
@@ -506,6 +527,9 @@ def limit_threads(name, threads):
     if name in ("SimpleITK", "TorchIO"):
         import SimpleITK as sitk
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    if name == "OpenCV":
+        import cv2
+        cv2.setNumThreads(threads)
 
 
 def measure(job, calls, budget):

@@ -69,6 +69,21 @@ def mri(shape):
     return np.hypot(clean + noise[0], noise[1]).astype(np.float32), tissue.astype(np.uint8)
 
 
+def radiograph(shape):
+    """A chest of 12 bits, uint16, [1, y, x]: soft tissue, lungs, heart, spine, ribs; noise of 25."""
+    import numpy as np
+    rng = np.random.default_rng(3)
+    y, x = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None], np.linspace(-1, 1, shape[1], dtype=np.float32)[None]
+    thick = 1.6 * (1 - (x / 0.98) ** 4).clip(0) * (1 - (y / 1.3) ** 6).clip(0)
+    for side in (-0.42, 0.42):
+        thick = thick - np.sqrt((1 - ((x - side) / 0.33) ** 2 - ((y + 0.05) / 0.62) ** 2).clip(0))
+    thick += 0.7 * np.sqrt((1 - ((x - 0.12) / 0.28) ** 2 - ((y - 0.2) / 0.35) ** 2).clip(0))
+    thick += 0.35 * np.exp(-(x / 0.07) ** 2) + 0.18 * (np.sin(26 * y + 6 * np.abs(x)) > 0.55) * (np.abs(x) < 0.85)
+    image = np.exp(-1.3 * thick)
+    image = image / image.max() * 3600 + 25 * rng.standard_normal(shape, dtype=np.float32) + 200
+    return image.clip(0, 4095).astype(np.uint16)[None]
+
+
 def prepare(folder, voxprep, quick):
     """Writes the inputs."""
     import nibabel
@@ -93,6 +108,9 @@ def prepare(folder, voxprep, quick):
     cube = head[middle]
     np.save(path("cube.npy"), np.ascontiguousarray((cube - cube.mean()) / cube.std()))
     np.save(path("tissue.npy"), np.ascontiguousarray(tissue[middle]))
+    page = radiograph((500, 410) if quick else (2500, 2048))
+    np.save(path("radiograph-u16.npy"), page)
+    np.save(path("radiograph-u8.npy"), (page >> 4).astype(np.uint8))
     open(path("ready"), "w").close()
 
 

@@ -6,7 +6,7 @@ import statistics
 import cases
 
 BEGIN, END = "<!-- bench-peers: begin -->", "<!-- bench-peers: end -->"
-SLOWER = ("NumPy", "SciPy", "SimpleITK", "torch", "MONAI", "TorchIO", "batchgeneratorsv2", "nibabel")
+SLOWER = ("NumPy", "SciPy", "SimpleITK", "torch", "MONAI", "TorchIO", "batchgeneratorsv2", "nibabel", "intensity-normalization", "OpenCV")
 
 
 def machine():

@@ -5,20 +5,21 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use serde_json::Value;
+use voxprep_core::finding::doubts;
 use voxprep_core::volume::{Channels, Header, Unit};
 use voxprep_core::voxels::ElementType;
-use voxprep_io::WriteOptions;
+use voxprep_io::{WriteOptions, writable_extension};
 
-use crate::destination::{check_replaces, format_of, writable};
+use crate::destination::{check_replaces, writable};
 use crate::failure::{say, usage};
 use crate::output::Output;
-use crate::work::Work;
+use crate::work::{Work, warn};
 
 /// Write an image file in another format
 ///
-/// The name of OUTPUT says the format. Voxels, their type, their place in the world and the
-/// channels stay what they are. A note names what the format has no place for, such as the unit. The
-/// file is there whole or not at all.
+/// The name of OUTPUT says the format. Values, their place in the world and the channels stay what
+/// they are, and so does the type, unless it is one that is read as a larger one. A note names what
+/// is not carried over, such as the unit. The file is there whole or not at all.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Convert {
@@ -33,7 +34,7 @@ pub(crate) struct Convert {
     #[arg(long = "type", value_name = "TYPE", value_parser = element_type)]
     element_type: Option<ElementType>,
 
-    /// Compression of .nii.gz: 0 stores, 1 is fast, 9 is small
+    /// Compression of files that end in .gz: 0 stores, 1 is fast, 9 is small
     #[arg(long, value_name = "N", default_value_t = WriteOptions::default().level,
           value_parser = clap::value_parser!(u32).range(0..=9))]
     level: u32,
@@ -49,12 +50,17 @@ Examples:
   voxprep convert mask.nii.gz mask-u8.nii.gz --type u8";
 
 /// Facts that say how a file was laid out, not what is in it.
-const LAYOUT: [&str; 6] = [
+const LAYOUT: [&str; 11] = [
     "affine",
     "affine_warning",
     "datatype",
+    "header_warning",
+    "orient",
+    "originator",
+    "pixdim_4",
     "qform_code",
     "sform_code",
+    "version",
     "xyzt_units",
 ];
 
@@ -69,15 +75,16 @@ fn element_type(name: &str) -> Result<ElementType, String> {
 impl Convert {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         let reading = self.work.start()?;
-        if format_of(&self.output).is_none() || self.output.is_dir() {
+        if writable_extension(&self.output).is_none() || self.output.is_dir() {
             return Err(usage(format_args!(
-                "the name says which format to write; end it in {}: {}",
+                "the name says which format to write; end it in one of {}: {}",
                 writable(),
                 self.output.display()
             )));
         }
         check_replaces(&self.output, &self.input)?;
         let mut volume = voxprep_io::read(&self.input, &reading)?;
+        warn(&doubts(volume.header()).collect::<Vec<_>>());
         if let Some(to) = self.element_type {
             let (cast, lost) = volume.cast(to)?;
             volume = cast;
@@ -96,10 +103,13 @@ impl Convert {
             let path = self.output.display();
             say(
                 "note",
-                format_args!("the format has no place for {}: {path}", lost.join(", ")),
+                format_args!("not carried over: {}: {path}", lost.join(", ")),
             );
         }
-        out.line(self.output.display())
+        for file in voxprep_io::files(&self.output) {
+            out.line(file.display())?;
+        }
+        Ok(())
     }
 }
 

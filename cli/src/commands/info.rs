@@ -202,18 +202,25 @@ fn header_text(header: &Header, out: &mut Output) -> Result<()> {
     Ok(())
 }
 
-/// A fact in one line: header extensions may be whole documents, which --json gives in full.
+/// A fact in one short line. A file may hold what moves the cursor or turns the direction of
+/// writing: such letters are named, not written.
 fn clipped(fact: &Value) -> String {
     const MOST: usize = 200;
     let text = fact.to_string();
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!(
-            "{} ... ({} bytes; --json has all)",
-            &text[..end],
-            text.len()
-        ),
-        None => text,
+    let mut line = String::new();
+    for (position, letter) in text.chars().enumerate() {
+        if position == MOST {
+            line.push_str(&format!(" ... ({} bytes; --json has all)", text.len()));
+            break;
+        }
+        let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if letter.is_control() || turns {
+            line.extend(letter.escape_unicode());
+        } else {
+            line.push(letter);
+        }
     }
+    line
 }
 
 fn affine_text(name: &str, affine: Affine, out: &mut Output) -> Result<()> {

@@ -36,7 +36,7 @@ use crate::work::{Bar, Work, warn};
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Replay {
-    /// The sidecar that the run wrote: voxprep.json, or NAME.voxprep.json
+    /// The sidecar that the run wrote: NAME.voxprep.json, or the folder with voxprep.json in it
     sidecar: PathBuf,
 
     /// The inputs of the run: a file, or NAME=PATH; one without a name is called 'image'
@@ -62,7 +62,7 @@ pub(crate) struct Replay {
 
 const EXAMPLES: &str = "\
 Examples:
-  voxprep replay lung.voxprep.json scan.nii.gz -o again/lung.nii.gz
+  voxprep replay lung.voxprep.json scan.nii.gz -o again.nii.gz
   voxprep replay case7/voxprep.json scan.nii.gz lungs=mask.nii.gz -o again
   voxprep replay case7/voxprep.json t1=a.nii.gz --points tips=tips.csv -o again";
 
@@ -238,8 +238,10 @@ impl Replay {
     }
 }
 
-/// Reads a sidecar.
+/// Reads a sidecar: the file, or the one in the folder that a run wrote.
 pub(super) fn read_sidecar(path: &Path) -> Result<Sidecar> {
+    let inside = path.join("voxprep.json");
+    let path = if path.is_dir() { &inside } else { path };
     let text = fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
     Sidecar::from_json(&text).map_err(|error| match error {
         CoreError::Unsupported(_) => usage(format_args!("{error}: {}", path.display())),

@@ -9,10 +9,10 @@ use voxprep_core::provenance::Sidecar;
 use voxprep_core::schema;
 use voxprep_core::volume::{Role, Volume};
 use voxprep_core::with_type;
-use voxprep_io::{Error, WriteOptions};
+use voxprep_io::{Error, WriteOptions, writable_extension};
 
 use super::replay::read_sidecar;
-use crate::destination::{check_replaces, format_of, writable};
+use crate::destination::{check_replaces, writable};
 use crate::failure::usage;
 use crate::output::Output;
 use crate::work::{Work, warn};
@@ -33,7 +33,7 @@ pub(crate) struct Restore {
     #[arg(value_name = "PRED")]
     input: PathBuf,
 
-    /// The sidecar that the run wrote: voxprep.json, or NAME.voxprep.json
+    /// The sidecar that the run wrote: NAME.voxprep.json, or the folder with voxprep.json in it
     #[arg(long, value_name = "SIDECAR")]
     from: PathBuf,
 
@@ -62,7 +62,7 @@ pub(crate) struct Restore {
     )]
     fill: f64,
 
-    /// Compression of .nii.gz: 0 stores, 1 is fast, 9 is small
+    /// Compression of files that end in .gz: 0 stores, 1 is fast, 9 is small
     #[arg(long, value_name = "N", default_value_t = WriteOptions::default().level,
           value_parser = clap::value_parser!(u32).range(0..=9))]
     level: u32,
@@ -74,15 +74,15 @@ pub(crate) struct Restore {
 const EXAMPLES: &str = "\
 Examples:
   voxprep restore predicted.nii.gz --from lung.voxprep.json -o in-scan.nii.gz
-  voxprep restore probability.nii.gz --from case7/voxprep.json --volume t1 -o in-t1.nii.gz
+  voxprep restore probability.nii.gz --from case7 --volume t1 -o in-t1.nii.gz
   voxprep restore lesion.nii.gz --from case7/voxprep.json --fill 255 -o in-scan.nii.gz";
 
 impl Restore {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         let reading = self.work.start()?;
-        if format_of(&self.output).is_none() || self.output.is_dir() {
+        if writable_extension(&self.output).is_none() || self.output.is_dir() {
             return Err(usage(format_args!(
-                "the result is one file; end its name in {}: {}",
+                "the result is one file; end its name in one of {}: {}",
                 writable(),
                 self.output.display()
             )));
@@ -97,7 +97,10 @@ impl Restore {
         drop(volume);
         voxprep_io::write(&self.output, &restored, &WriteOptions { level: self.level })?;
         warn(&finding);
-        out.line(self.output.display())
+        for file in voxprep_io::files(&self.output) {
+            out.line(file.display())?;
+        }
+        Ok(())
     }
 
     /// The output that the volume was made from.

@@ -58,9 +58,20 @@ impl Case {
     where
         voxprep_core::buf::Buf<T>: From<Vec<T>>,
     {
+        self.image_of(SIZE, name, values);
+    }
+
+    pub(crate) fn image_of<T: voxprep_core::voxels::Voxel>(
+        &self,
+        size: [usize; 3],
+        name: &str,
+        values: Vec<T>,
+    ) where
+        voxprep_core::buf::Buf<T>: From<Vec<T>>,
+    {
         let linear = [[0.5, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 2.0]];
-        let grid = Geometry::new(SIZE, Affine::from_parts(linear, [-10.0, 20.0, 30.0])).unwrap();
-        let volume = Volume::new(grid, Voxels::new(1, SIZE, values.into()).unwrap()).unwrap();
+        let grid = Geometry::new(size, Affine::from_parts(linear, [-10.0, 20.0, 30.0])).unwrap();
+        let volume = Volume::new(grid, Voxels::new(1, size, values.into()).unwrap()).unwrap();
         voxprep_io::write(&self.path(name), &volume, &WriteOptions::default()).unwrap();
     }
 

@@ -8,6 +8,7 @@ use voxprep_core::voxels::ElementType;
 
 use crate::case::Case;
 use crate::refused::{SUBJECT, USAGE, refused};
+use crate::run::WINDOW;
 
 fn json_of(case: &Case, name: &str) -> Value {
     serde_json::from_slice(&fs::read(case.path(name)).unwrap()).unwrap()
@@ -205,6 +206,72 @@ fn a_run_stops_where_it_is_told_to() {
         case.files("out"),
         ["image.nii.gz", "report.json", "voxprep.json"]
     );
+}
+
+/// Values of 0..1 as integers are 0 and 1: an image no more, and a warning says so.
+#[test]
+fn a_window_that_is_rounded_away_is_said() {
+    let case = Case::new();
+    case.pipeline("p.toml", &[WINDOW]);
+    let run = "run p.toml scan.nii.gz --modality CT";
+    let answer = case.voxprep(&format!("{run} -o flat.nii.gz --set output.dtype=u8"));
+    assert_eq!(answer.code, Some(0));
+    let said = "to 1 became whole numbers of u8";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    case.voxprep(&format!("{run} -o fine.nii.gz --set output.dtype=f64"))
+        .quiet();
+}
+
+/// One name, two extensions: the second run takes the record of the first.
+#[test]
+fn a_record_that_is_replaced_is_said() {
+    let case = Case::new();
+    case.pipeline("p.toml", &[]);
+    case.voxprep("run p.toml scan.nii.gz -o a.nii.gz").quiet();
+    case.voxprep("run p.toml scan.nii.gz -o a.nii.gz").quiet();
+    let answer = case.voxprep("run p.toml scan.nii.gz -o a.nii");
+    let said = "the record of a.nii.gz is replaced by this one's: a.voxprep.json";
+    assert!(answer.stderr.contains(said), "{}", answer.stderr);
+}
+
+/// Of a pair both files are named.
+#[test]
+fn both_files_of_a_pair_are_listed() {
+    let case = Case::new();
+    case.pipeline("p.toml", &[]);
+    let answer = case.voxprep("run p.toml scan.nii.gz -o a.hdr").quiet();
+    let listed: Vec<&str> = answer.stdout.lines().collect();
+    assert_eq!(listed, ["a.img", "a.hdr", "a.voxprep.json"]);
+    let answer = case.voxprep("convert scan.nii.gz b.hdr").quiet();
+    assert_eq!(answer.stdout, "b.img\nb.hdr\n");
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_refused_in_plain_words() {
+    let case = Case::new();
+    for (line, said) in [
+        (
+            "tiles = [8.5, 8]",
+            "tiles[0]: takes a whole number of at least 0, not 8.5",
+        ),
+        (
+            "tiles = [8]",
+            "tiles: has 1 values; it takes an array of length 2",
+        ),
+        ("adaptive = true", "adaptive: takes"),
+        (
+            "depth = 'u16'",
+            "depth: there is no 'u16'; there are: native, u8",
+        ),
+        ("range = 'all'", "range: takes"),
+    ] {
+        case.write(
+            "p.toml",
+            &format!("version = 1\n[[step]]\nuse = \"xray.clahe\"\n{line}\n"),
+        );
+        let answer = case.voxprep("explain p.toml");
+        assert!(answer.error().contains(said), "{line}: {}", answer.error());
+    }
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn what_the_format_has_no_place_for_is_noted() {
     bytes[124..128].copy_from_slice(&400_f32.to_le_bytes());
     fs::write(case.path("window.nii"), bytes).unwrap();
     let answer = case.voxprep("convert window.nii out.nii.gz");
-    let note = "note: the format has no place for nifti.cal_min, nifti.cal_max: out.nii.gz\n";
+    let note = "note: not carried over: nifti.cal_min, nifti.cal_max: out.nii.gz\n";
     assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), note));
 }
 
@@ -70,7 +70,7 @@ fn what_cannot_be_converted_is_said_and_nothing_is_written() {
         (
             "scan.nii.gz out",
             USAGE,
-            &["which format to write", ".nii.gz or .nii"],
+            &["which format to write", ".nii.gz, .nii, "],
         ),
         ("scan.nii.gz out.xyz", USAGE, &["which format", "out.xyz"]),
         ("scan.nii.gz folder.nii", USAGE, &["folder.nii"]),

@@ -125,7 +125,7 @@ fn the_spatial_preset_states_every_value_of_its_policy() {
     let case = Case::new();
     let list = answer(&case, "list --presets");
     assert!(
-        list.contains("\n  medical-spatial  Spatial augmentation"),
+        list.contains("\n  medical-spatial   Spatial augmentation"),
         "{list}"
     );
     let described = answer(&case, "describe medical-spatial --json");

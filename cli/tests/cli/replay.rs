@@ -297,6 +297,20 @@ fn a_changed_pipeline_record_or_version_is_named() {
 }
 
 #[test]
+fn a_folder_stands_for_the_sidecar_in_it() {
+    let case = Case::new();
+    case.pipeline("p.toml", &[]);
+    case.voxprep("run p.toml scan.nii.gz -o folder").quiet();
+    case.voxprep("replay folder scan.nii.gz -o again").quiet();
+    assert_eq!(bytes(&case, "again"), bytes(&case, "folder"));
+    case.voxprep("restore again/image.nii.gz --from folder -o back.nii.gz")
+        .quiet();
+    fs::create_dir(case.path("empty")).unwrap();
+    let refused = case.voxprep("replay empty scan.nii.gz -o other");
+    assert!(refused.error().ends_with("empty/voxprep.json"));
+}
+
+#[test]
 fn places_and_files_that_a_replay_refuses() {
     let case = Case::new();
     case.pipeline("p.toml", &[]);

@@ -7,7 +7,7 @@ use voxprep_core::provenance::{Sidecar, hash_volume};
 
 use crate::case::Case;
 
-const WINDOW: &str = "'ct.window'\npreset = 'lung'";
+pub(crate) const WINDOW: &str = "'ct.window'\npreset = 'lung'";
 
 fn json(case: &Case, name: &str) -> Value {
     serde_json::from_slice(&fs::read(case.path(name)).unwrap()).unwrap()
@@ -213,6 +213,15 @@ fn where_writing_failed_no_sidecar_says_that_the_set_is_complete() {
 #[test]
 fn every_preset_runs() {
     let case = Case::new();
+    // Air, and tissue about 600 with a voxel of metal: plausible for CT, and with one peak for MRI.
+    let tissue = |i: i32| 600 + 12 * (i * 7 % 13 + i * 11 % 17 - 14) as i16;
+    let values = (0..8000).map(|i| match i % 4 {
+        0 => -1000,
+        _ if i == 4001 => 2500,
+        _ => tissue(i),
+    });
+    case.image_of([20; 3], "scan.nii.gz", values.collect::<Vec<i16>>());
+    case.image_of([20; 3], "mask.nii.gz", vec![1_u8; 8000]);
     let presets: Value =
         serde_json::from_str(&case.voxprep("list --presets --json").quiet().stdout).unwrap();
     for preset in presets.as_array().unwrap() {

@@ -7,7 +7,7 @@ use super::resolve::State;
 use super::{Active, Plan};
 use crate::dispatch;
 use crate::error::{Error, Result};
-use crate::finding::Finding;
+use crate::finding::{Finding, doubts};
 use crate::geometry::Geometry;
 use crate::pass::execute::count_nan;
 use crate::pipeline::Fill;
@@ -47,17 +47,8 @@ impl Plan {
             } else {
                 volume
             };
-            for (key, warning) in &volume.header().facts {
-                let code = match key.rsplit_once('.') {
-                    Some((_, "affine_warning")) => "geometry.doubtful",
-                    Some((_, "header_warning")) => "header.doubtful",
-                    _ => continue,
-                };
-                let message = warning.as_str().unwrap_or_default();
-                subject
-                    .findings
-                    .push(Finding::warning(code, message).about(name));
-            }
+            let doubts = doubts(volume.header()).map(|finding| finding.about(name));
+            subject.findings.extend(doubts);
             let nan = count_nan(volume.voxels());
             if nan > 0 {
                 let message = format!("{nan} values of the input are not a number (NaN)");

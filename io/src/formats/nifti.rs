@@ -49,7 +49,7 @@ impl Format for Nifti {
     }
 
     fn extensions(&self) -> &'static [&'static str] {
-        &["nii", "nii.gz", "hdr", "hdr.gz", "img", "img.gz"]
+        &["nii.gz", "nii", "hdr", "img", "hdr.gz", "img.gz"]
     }
 
     fn recognises(&self, start: &[u8]) -> bool {

@@ -187,7 +187,10 @@ fn what_nifti_cannot_hold_is_refused_by_name() {
     let message = write(&folder.path("a.mgz"), &volume)
         .unwrap_err()
         .to_string();
-    assert!(message.contains("end it in .nii.gz or "), "{message}");
+    assert!(
+        message.contains("end it in one of .nii.gz, .nii, "),
+        "{message}"
+    );
     let options = WriteOptions { level: 10 };
     let message = voxprep_io::write(&folder.path("a.nii"), &volume, &options)
         .unwrap_err()

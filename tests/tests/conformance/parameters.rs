@@ -217,13 +217,16 @@ fn honours_its_bounds(entry: &Entry, distance: f64) -> std::result::Result<(), T
             inside.push(low + far);
         }
         let refused = |value: &Value| {
-            with_field(entry, &field.name, value).iter().all(|params| {
-                let text = entry
-                    .build(params)
-                    .err()
-                    .map(|e| e.to_string())
-                    .unwrap_or_default();
-                text.contains(&field.name) && text.contains(&bounds)
+            // None is taken; what else is missing from some of them may be said first.
+            let tries = with_field(entry, &field.name, value);
+            let errors: Option<Vec<String>> = tries
+                .iter()
+                .map(|params| entry.build(params).err().map(|e| e.to_string()))
+                .collect();
+            errors.is_some_and(|errors| {
+                errors
+                    .iter()
+                    .any(|text| text.contains(&field.name) && text.contains(&bounds))
             })
         };
         for v in outside {

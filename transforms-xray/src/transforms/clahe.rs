@@ -501,7 +501,7 @@ mod tests {
         assert!(values::<f32>(&result).iter().all(|v| v.is_nan()));
         let result = run("depth = 'u8'", [3, 1], vec![1.0, f64::NAN, 2.0])?;
         let codes: Vec<_> = result.findings.iter().map(|f| f.code.as_str()).collect();
-        assert_eq!(codes, ["clahe.nan", "clahe.fewer_tiles"]);
+        assert_eq!(codes, ["voxels.nan", "clahe.nan", "clahe.fewer_tiles"]);
         let error = run("", [3, 1], vec![1.0, f64::INFINITY, 2.0]).unwrap_err();
         assert!(error.to_string().contains("infinite"), "{error}");
         Ok(())
