@@ -324,6 +324,12 @@ pub(crate) fn format_of(path: &Path) -> Option<&'static str> {
         .find(|extension| name.ends_with(&format!(".{extension}")))
 }
 
+/// Refuses a file whose folder cannot be written to.
+#[cfg(feature = "view")]
+pub(crate) fn check_writable_file(path: &Path) -> Result<()> {
+    check_folder(path.parent().unwrap_or(Path::new("")))
+}
+
 /// Refuses a folder that cannot be written to, or made.
 pub(crate) fn check_new_folder(path: &Path) -> Result<()> {
     // It is made when there is something to put into it.
