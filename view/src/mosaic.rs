@@ -223,7 +223,11 @@ pub fn mosaic(images: &[Image<'_>], grid: Grid, look: &Look) -> Result<Mosaic> {
         per_row,
         tiles,
         limits,
-        caption: format!("{count} in {rows} rows, {}", notes.join(", ")),
+        caption: format!(
+            "{count} in {rows} row{}, {}",
+            if rows == 1 { "" } else { "s" },
+            notes.join(", ")
+        ),
     })
 }
 

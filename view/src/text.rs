@@ -174,8 +174,10 @@ pub fn number(v: f64) -> String {
         format!("{v:.1}")
     } else if size >= 10.0 {
         format!("{v:.2}")
-    } else {
+    } else if size >= 0.1 {
         format!("{v:.3}")
+    } else {
+        format!("{v:.5}")
     };
     let text = match text.contains('.') && !text.contains('e') {
         true => text.trim_end_matches('0').trim_end_matches('.'),
@@ -255,7 +257,7 @@ mod tests {
     fn numbers_are_short() {
         assert_eq!(
             [
-                -160.0, 0.781_25, 1234.5, -147.5, 2e-7, 0.0, -0.000_01, 35.204
+                -160.0, 0.781_25, 1234.5, -147.5, 2e-7, 0.0, -0.000_01, 35.204, 0.0125
             ]
             .map(number),
             [
@@ -266,7 +268,8 @@ mod tests {
                 "2.00e−7",
                 "0",
                 "−1.00e−5",
-                "35.2"
+                "35.2",
+                "0.0125"
             ]
         );
     }

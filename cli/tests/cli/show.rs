@@ -30,7 +30,7 @@ fn the_slices_in_the_middle_are_drawn_and_named() {
     assert_eq!(
         answer.stdout,
         "scan.png: scan: sagittal x 2 (R 9 mm), coronal y 1 (P 19 mm), axial z 1 (S 32 mm), \
-         window −964.6 to 2504, radiological, origin upper, 0.1 mm per pixel\n"
+         window −964.6 to 2505, radiological, origin upper, 0.1 mm per pixel\n"
     );
     // Panes of 40 x 60, 25 x 60 and 25 x 40 pixels are less wide than their captions.
     let (width, height) = size(&case.path("scan.png"));
@@ -76,7 +76,7 @@ fn a_label_map_is_drawn_over_the_image_or_alone() {
     assert_ne!(alone, plain);
     assert_eq!(
         said,
-        "out.png: mask: axial z 1 (S 32 mm), radiological, origin upper, 0.0071 mm per pixel\n"
+        "out.png: mask: axial z 1 (S 32 mm), radiological, origin upper, 0.0125 mm per pixel\n"
     );
 }
 
@@ -107,7 +107,7 @@ fn a_mosaic_counts_its_slices() {
     assert!(said("--per-row 2").starts_with("out.png: 3 axial slices in 2 rows, "));
     let coronal = said("--axis coronal --every 2 --per-row 9");
     assert!(
-        coronal.starts_with("out.png: 2 coronal slices in 1 rows, "),
+        coronal.starts_with("out.png: 2 coronal slices in 1 row, "),
         "{coronal}"
     );
 }
