@@ -45,6 +45,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   voxprep info scan.nii.gz                        what is in a file
+  voxprep show scan.nii.gz -o scan.png            a picture of it
   voxprep list                                    the steps and presets there are
   voxprep describe ct.window                      a step: parameters, units, an example
   voxprep explain ct-lung scan.nii.gz             what a pipeline would do, without doing it

@@ -173,7 +173,7 @@ fn what_makes_no_mesh_is_refused_with_a_remedy() {
     );
     assert_eq!(
         message(Mesh::of_level(&image(), 0, 0.0, Some(1.0)).unwrap_err()),
-        "making a surface: the value beyond the border, 1, must not be above the surface level 0"
+        "the value beyond the border, 1, must not be above the surface level 0"
     );
     let mut mesh = Mesh::default();
     let shrinking = Taubin {

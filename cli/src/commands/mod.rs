@@ -9,6 +9,8 @@ mod replay;
 mod restore;
 mod run;
 mod schema;
+#[cfg(feature = "view")]
+mod show;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     Restore(restore::Restore),
     Convert(convert::Convert),
     Info(info::Info),
+    #[cfg(feature = "view")]
+    Show(show::Show),
     List(list::List),
     Describe(describe::Describe),
     Schema(schema::Schema),
@@ -38,6 +42,8 @@ impl Command {
             Self::Restore(command) => command.run(out),
             Self::Convert(command) => command.run(out),
             Self::Info(command) => command.run(out),
+            #[cfg(feature = "view")]
+            Self::Show(command) => command.run(out),
             Self::List(command) => command.run(out),
             Self::Describe(command) => command.run(out),
             Self::Schema(command) => command.run(out),

@@ -13,3 +13,4 @@ mod replay;
 mod restore;
 mod run;
 mod schema;
+mod show;

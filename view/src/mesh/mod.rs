@@ -64,24 +64,21 @@ impl Mesh {
     /// [`Mesh::smooth`].
     ///
     /// # Errors
-    /// [`Error::Input`] where the volume is no label map of one channel or has no such voxel.
+    /// [`Error::Core`] where the volume is no label map of one channel or has no such voxel.
     pub fn of_label(labels: &Volume, structure: Structure) -> Result<Self> {
         if labels.role() != Role::Label {
-            return Err(Error::Input {
-                reason: "the volume is an image, not a label map".into(),
-                remedy: "give a label map, or a level for the surface of an image",
-            });
+            return Err(Error::input(
+                "the volume is an image, not a label map",
+                "give a label map, or a level for the surface of an image",
+            ));
         }
         let surface = dispatch!(VoxelsView, labels.voxels().view(), v => {
             let mask = mask(channel(v.view(), 0)?, structure);
             let Some((mask, start)) = mask else {
-                return Err(Error::Input {
-                    reason: match structure {
+                return Err(Error::input(match structure {
                         Structure::Label(value) => format!("no voxel has the label {value}"),
                         Structure::All => "every voxel has the label 0".into(),
-                    },
-                    remedy: "give a label that the map holds",
-                });
+                    }, "give a label that the map holds"));
             };
             let world_from_index = labels.geometry().world_from_index();
             let first = Affine::translation(start.map(|i| i as f64));
@@ -97,7 +94,7 @@ impl Mesh {
     /// leaves it open there. The level and the padding are in the unit of the voxels.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no such channel, [`Error::Kernel`] where the level is not
+    /// [`Error::Core`] where there is no such channel, [`Error::Core`] where the level is not
     /// finite or the padding is above it.
     pub fn of_level(
         image: &Volume,
@@ -135,19 +132,16 @@ fn contour<T: Element>(
         padding,
         world_from_index,
     };
-    marching_cubes(source, &isosurface).map_err(|source| Error::Kernel {
-        action: "making a surface",
-        source,
-    })
+    marching_cubes(source, &isosurface).map_err(|source| Error::from(source))
 }
 
 fn channel<T>(voxels: ndarray::ArrayView4<'_, T>, index: usize) -> Result<ArrayView3<'_, T>> {
     let count = voxels.len_of(Axis(0));
     if index >= count {
-        return Err(Error::Input {
-            reason: format!("channel {index} of {count} was asked for; they count from 0"),
-            remedy: "give a channel that the volume has",
-        });
+        return Err(Error::input(
+            format!("channel {index} of {count} was asked for; they count from 0"),
+            "give a channel that the volume has",
+        ));
     }
     Ok(voxels.index_axis_move(Axis(0), index))
 }

@@ -39,13 +39,7 @@ impl Default for Taubin {
 
 impl Taubin {
     fn check(&self) -> Result<()> {
-        let refused = |field, reason, remedy| {
-            Err(Error::Parameter {
-                field,
-                reason,
-                remedy,
-            })
-        };
+        let refused = |field, reason, remedy| Err(Error::parameter(field, reason, remedy));
         if self.iterations > 1000 {
             let reason = format!("{} are too many", self.iterations);
             return refused("iterations", reason, "10 to 20 take the stairs away");
@@ -66,7 +60,7 @@ impl Mesh {
     /// Smooths the mesh in place; normals follow.
     ///
     /// # Errors
-    /// [`Error::Parameter`] where a step is out of its range.
+    /// [`Error::Core`] where a step is out of its range.
     pub fn smooth(&mut self, taubin: &Taubin) -> Result<()> {
         taubin.check()?;
         let (starts, neighbours) = self.neighbours();

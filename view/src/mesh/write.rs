@@ -63,14 +63,14 @@ impl Mesh {
     /// Writes the mesh as a file.
     ///
     /// # Errors
-    /// [`Error::Io`] where the output refuses, [`Error::Input`] where PLY, which numbers vertices
+    /// [`Error::Io`] where the output refuses, [`Error::Core`] where PLY, which numbers vertices
     /// with 31 bits, cannot hold the mesh.
     pub fn write(&self, format: Format, frame: Frame, out: &mut impl Write) -> Result<()> {
         if format == Format::Ply && self.vertices.len() > i32::MAX as usize {
-            return Err(Error::Input {
-                reason: format!("{} vertices are too many for PLY", self.vertices.len()),
-                remedy: "write STL or OBJ",
-            });
+            return Err(Error::input(
+                format!("{} vertices are too many for PLY", self.vertices.len()),
+                "write STL or OBJ",
+            ));
         }
         let written = match format {
             Format::Ply => self.write_ply(frame, out),
@@ -86,7 +86,7 @@ impl Mesh {
     /// The mesh as the bytes of a file.
     ///
     /// # Errors
-    /// [`Error::Input`] as [`Mesh::write`].
+    /// [`Error::Core`] as [`Mesh::write`].
     pub fn to_bytes(&self, format: Format, frame: Frame) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.write(format, frame, &mut bytes)?;

@@ -45,10 +45,12 @@ impl Camera {
 
     /// The unit vectors to the right of the picture, to its top, and to the camera.
     pub(super) fn axes(&self) -> Result<[[f64; 3]; 3]> {
-        let refused = || Error::Parameter {
-            field: "camera",
-            reason: format!("{self:?} has no direction"),
-            remedy: "give finite vectors that are not 0 and not along one line",
+        let refused = || {
+            Error::parameter(
+                "camera",
+                format!("{self:?} has no direction"),
+                "give finite vectors that are not 0 and not along one line",
+            )
         };
         let back = unit(self.from).ok_or_else(refused)?;
         let up = unit(self.up).ok_or_else(refused)?;

@@ -4,7 +4,6 @@
 //! sample, four samples per pixel. The same bytes on every machine and for every number of threads.
 
 mod camera;
-mod colours;
 mod raster;
 mod shade;
 
@@ -12,9 +11,9 @@ use ndarray::{Array3, Axis};
 
 use crate::error::{Error, Result};
 use crate::mesh::Mesh;
+use crate::picture::Picture;
 
 pub use camera::Camera;
-pub use colours::label_colour;
 
 /// The longest side of a rendering in pixels.
 pub const MAX_SIDE: usize = 8192;
@@ -55,17 +54,6 @@ impl Default for Options {
     }
 }
 
-/// An image of 8-bit colours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rendering {
-    /// Pixels per row.
-    pub width: usize,
-    /// Pixels per column.
-    pub height: usize,
-    /// Red, green, blue of each pixel, row by row from the top left.
-    pub rgb: Vec<u8>,
-}
-
 /// Draws surfaces as seen by an orthographic camera, one pixel as many millimetres in both
 /// directions.
 ///
@@ -77,42 +65,38 @@ pub struct Rendering {
 /// Luft, Colditz, Deussen, "Image enhancement by unsharp masking the depth buffer", SIGGRAPH 2006.
 ///
 /// # Errors
-/// [`Error::Parameter`] where a side or an alpha is out of its range, or the camera has no
-/// direction; [`Error::Input`] where a vertex is not finite or the triangles of all parts are more
+/// [`Error::Core`] where a side or an alpha is out of its range, or the camera has no
+/// direction; [`Error::Core`] where a vertex is not finite or the triangles of all parts are more
 /// than 2^32 - 1. A scene without triangles is all background.
-pub fn render(parts: &[Part<'_>], options: &Options) -> Result<Rendering> {
+pub fn render(parts: &[Part<'_>], options: &Options) -> Result<Picture> {
     check(parts, options)?;
     let mut linear = vec![0.0; options.width * options.height * 3];
     let mut depth = vec![f32::INFINITY; options.width * options.height];
     let scene = raster::Scene::new(parts, options)?;
     scene.draw(&mut linear, &mut depth);
     let hollow = hollows(&depth, options, scene.radius())?;
-    let mut rgb = vec![0; linear.len()];
-    shade::finish(&linear, &hollow, &mut rgb);
-    Ok(Rendering {
-        width: options.width,
-        height: options.height,
-        rgb,
-    })
+    let mut rgb = vec![[0; 3]; depth.len()];
+    shade::finish(&linear, &hollow, rgb.as_flattened_mut());
+    Picture::from_pixels(options.width, options.height, rgb)
 }
 
 fn check(parts: &[Part<'_>], options: &Options) -> Result<()> {
     for (field, side) in [("width", options.width), ("height", options.height)] {
         if !(1..=MAX_SIDE).contains(&side) {
-            return Err(Error::Parameter {
+            return Err(Error::parameter(
                 field,
-                reason: format!("{side} pixels are out of range"),
-                remedy: "give 1 to 8192",
-            });
+                format!("{side} pixels are out of range"),
+                "give 1 to 8192",
+            ));
         }
     }
     for part in parts {
         if !(0.0..=1.0).contains(&part.alpha) {
-            return Err(Error::Parameter {
-                field: "alpha",
-                reason: format!("{} is not between 0 and 1", part.alpha),
-                remedy: "give 1 for an opaque surface, 0.15 for a veil",
-            });
+            return Err(Error::parameter(
+                "alpha",
+                format!("{} is not between 0 and 1", part.alpha),
+                "give 1 for an opaque surface, 0.15 for a veil",
+            ));
         }
     }
     Ok(())
@@ -124,15 +108,10 @@ fn hollows(depth: &[f32], options: &Options, radius: f32) -> Result<Vec<f32>> {
     let shape = (1, options.height, options.width);
     let is_hit = |d: f32| d < f32::INFINITY;
     let filled = depth.iter().map(|d| if is_hit(*d) { *d } else { radius });
-    let kernel = |source| Error::Kernel {
-        action: "smoothing the depth",
-        source,
-    };
+    let kernel = |source| Error::from(source);
     // The length is that of the shape, so the error cannot come up.
-    let filled = Array3::from_shape_vec(shape, filled.collect()).map_err(|e| Error::Input {
-        reason: e.to_string(),
-        remedy: "report this",
-    })?;
+    let filled = Array3::from_shape_vec(shape, filled.collect())
+        .map_err(|e| Error::input(e.to_string(), "report this"))?;
     let mut mean = Array3::<f32>::zeros(shape);
     let sigma = 0.015 * options.width.min(options.height) as f64;
     let view = mean.index_axis_mut(Axis(0), 0).insert_axis(Axis(0));

@@ -69,10 +69,10 @@ impl<'a> Scene<'a> {
         for vertex in all {
             let p = seen(*vertex);
             if !p.iter().all(|v| v.is_finite()) {
-                return Err(Error::Input {
-                    reason: format!("the vertex {vertex:?} is not finite"),
-                    remedy: "mend the mesh, or the affine of the volume it was made of",
-                });
+                return Err(Error::input(
+                    format!("the vertex {vertex:?} is not finite"),
+                    "mend the mesh, or the affine of the volume it was made of",
+                ));
             }
             low = [0, 1, 2].map(|i| low[i].min(p[i]));
             high = [0, 1, 2].map(|i| high[i].max(p[i]));
@@ -129,10 +129,10 @@ impl<'a> Scene<'a> {
             for (t, triangle) in triangles.iter().enumerate() {
                 let corners = triangle.map(|i| placement.vertices.get(i as usize));
                 let [Some(a), Some(b), Some(c)] = corners else {
-                    return Err(Error::Input {
-                        reason: format!("triangle {triangle:?} has a corner without a normal"),
-                        remedy: "compute the normals after vertices were added",
-                    });
+                    return Err(Error::input(
+                        format!("triangle {triangle:?} has a corner without a normal"),
+                        "compute the normals after vertices were added",
+                    ));
                 };
                 let low = a.y.min(b.y).min(c.y).div_euclid(band).clamp(0, last);
                 let high = a.y.max(b.y).max(c.y).div_euclid(band).clamp(0, last);
