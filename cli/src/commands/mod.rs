@@ -5,6 +5,7 @@ mod describe;
 mod explain;
 mod info;
 mod list;
+mod phantom;
 mod replay;
 mod restore;
 mod run;
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     Replay(replay::Replay),
     Restore(restore::Restore),
     Convert(convert::Convert),
+    Phantom(phantom::Phantom),
     Info(info::Info),
     List(list::List),
     Describe(describe::Describe),
@@ -37,6 +39,7 @@ impl Command {
             Self::Replay(command) => command.run(out),
             Self::Restore(command) => command.run(out),
             Self::Convert(command) => command.run(out),
+            Self::Phantom(command) => command.run(out),
             Self::Info(command) => command.run(out),
             Self::List(command) => command.run(out),
             Self::Describe(command) => command.run(out),
