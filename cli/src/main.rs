@@ -54,6 +54,7 @@ Examples:
                                                   do the same again: the same bytes
   voxprep restore predicted.nii.gz --from lung.voxprep.json -o in-scan.nii.gz
                                                   a prediction, back on the grid of the scan
+  voxprep phantom chest-ct DIR                    a made-up scan whose contents are known
 
 Sizes, spacings and indices are [x, y, z]; world coordinates are LPS+ millimetres.
 

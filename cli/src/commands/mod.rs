@@ -5,6 +5,7 @@ mod describe;
 mod explain;
 mod info;
 mod list;
+mod phantom;
 mod replay;
 mod restore;
 mod run;
@@ -25,6 +26,7 @@ pub(crate) enum Command {
     Replay(replay::Replay),
     Restore(restore::Restore),
     Convert(convert::Convert),
+    Phantom(phantom::Phantom),
     Info(info::Info),
     #[cfg(feature = "view")]
     Show(show::Show),
@@ -41,6 +43,7 @@ impl Command {
             Self::Replay(command) => command.run(out),
             Self::Restore(command) => command.run(out),
             Self::Convert(command) => command.run(out),
+            Self::Phantom(command) => command.run(out),
             Self::Info(command) => command.run(out),
             #[cfg(feature = "view")]
             Self::Show(command) => command.run(out),

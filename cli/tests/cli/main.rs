@@ -8,6 +8,7 @@ mod convert;
 mod files;
 mod groups;
 mod inspect;
+mod phantom;
 mod refused;
 mod replay;
 mod restore;
