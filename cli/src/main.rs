@@ -44,6 +44,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  voxprep demo                                    made-up scans, presets run on them, a page to look at
   voxprep info scan.nii.gz                        what is in a file
   voxprep show scan.nii.gz -o scan.png            a picture of it
   voxprep list                                    the steps and presets there are

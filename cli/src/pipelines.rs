@@ -51,7 +51,7 @@ pub(crate) fn preset(name: &str) -> Option<&'static Preset> {
 }
 
 /// What the command line adds to a pipeline.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Overrides {
     /// The kind of scan, where the files do not say: CT, MRI or XRAY (CT makes the values HU)
     #[arg(long, value_name = "CT|MRI|XRAY", value_parser = str::parse::<Modality>)]

@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
 mod convert;
+#[cfg(feature = "demo")]
+mod demo;
 mod describe;
 mod explain;
 mod info;
@@ -21,6 +23,8 @@ use crate::output::Output;
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
     Run(run::Run),
     Explain(explain::Explain),
     Replay(replay::Replay),
@@ -38,6 +42,8 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         match self {
+            #[cfg(feature = "demo")]
+            Self::Demo(command) => command.run(out),
             Self::Run(command) => command.run(out),
             Self::Explain(command) => command.run(out),
             Self::Replay(command) => command.run(out),

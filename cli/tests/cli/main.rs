@@ -5,6 +5,7 @@
 mod case;
 mod changed;
 mod convert;
+mod demo;
 mod files;
 mod groups;
 mod inspect;
