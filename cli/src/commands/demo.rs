@@ -37,6 +37,7 @@ use crate::work::Work;
 /// Writes a folder for each scan, with the files that went in and came out, pictures from before and
 /// after, and a page that shows it all, index.html. The same seed gives the same bytes.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Demo {
     /// The folder to write into, made if missing
     #[arg(value_name = "DIR", default_value = "voxprep-demo")]
@@ -53,6 +54,11 @@ pub(crate) struct Demo {
     #[command(flatten)]
     work: Work,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  voxprep demo
+  voxprep demo somewhere --seed 7";
 
 /// A scan, and a preset that is run on it.
 struct Case {

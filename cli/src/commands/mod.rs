@@ -8,6 +8,8 @@ mod explain;
 mod info;
 mod list;
 mod phantom;
+#[cfg(feature = "view")]
+mod preview;
 mod replay;
 mod restore;
 mod run;
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Phantom(phantom::Phantom),
     Info(info::Info),
     #[cfg(feature = "view")]
+    Preview(preview::Preview),
+    #[cfg(feature = "view")]
     Show(show::Show),
     List(list::List),
     Describe(describe::Describe),
@@ -51,6 +55,8 @@ impl Command {
             Self::Convert(command) => command.run(out),
             Self::Phantom(command) => command.run(out),
             Self::Info(command) => command.run(out),
+            #[cfg(feature = "view")]
+            Self::Preview(command) => command.run(out),
             #[cfg(feature = "view")]
             Self::Show(command) => command.run(out),
             Self::List(command) => command.run(out),

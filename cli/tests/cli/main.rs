@@ -10,6 +10,7 @@ mod files;
 mod groups;
 mod inspect;
 mod phantom;
+mod preview;
 mod refused;
 mod replay;
 mod restore;
