@@ -11,7 +11,10 @@ use voxprep_core::subject::Subject;
 use voxprep_core::volume::{Role, Volume};
 use voxprep_view::image::Image;
 use voxprep_view::look::{Look, Overlay, OverlayMode, Scale};
-use voxprep_view::slices::mid_rows;
+use voxprep_view::pane::{Plane, Slice};
+use voxprep_view::picture::Picture;
+use voxprep_view::sheet::{Captioned, strip};
+use voxprep_view::slices::{mid_rows, slices_in_row};
 
 use crate::destination::{check_replaces, check_writable_file};
 use crate::failure::usage;
@@ -51,6 +54,11 @@ pub(crate) struct Preview {
     /// folder and extension]
     #[arg(long)]
     id: Option<String>,
+
+    /// One plane instead of all three, before and after side by side: sagittal, coronal, axial, or
+    /// stored
+    #[arg(long, value_name = "PLANE")]
+    axis: Option<Plane>,
 
     /// Pixels along the longest side of a pane
     #[arg(long, value_name = "N", default_value_t = 360, value_parser = clap::value_parser!(u32).range(16..=4096))]
@@ -126,11 +134,37 @@ impl Preview {
             scale: Scale::Pixels(self.pixels as usize),
             ..Look::default()
         };
-        let shown = mid_rows(&rows, &look)?;
-        let png = shown.picture.png()?;
+        let (picture, caption) = match self.axis {
+            None => {
+                let shown = mid_rows(&rows, &look)?;
+                (shown.picture, shown.caption)
+            }
+            Some(plane) => side_by_side(&rows, plane, &look)?,
+        };
+        let png = picture.png()?;
         voxprep_io::write_aside(&self.output, |to| to.write_all(&png))?;
-        out.line(format_args!("{}: {}", self.output.display(), shown.caption))
+        out.line(format_args!("{}: {caption}", self.output.display()))
     }
+}
+
+/// The slice in the middle of each, in the scale of the first: what grows is seen to grow.
+fn side_by_side(rows: &[Image<'_>], plane: Plane, look: &Look) -> Result<(Picture, String)> {
+    let mut look = Look {
+        captions: false,
+        ..*look
+    };
+    let (mut pictures, mut captions) = (Vec::new(), Vec::new());
+    for row in rows {
+        let plane = Plane::of_single_slice(row).unwrap_or(plane);
+        let slice = Slice::middle(plane, row.volume().geometry());
+        let shown = slices_in_row(row, &[slice], &look)?;
+        if let Some(pane) = shown.panes.first() {
+            look.scale = Scale::MmPerPixel(pane.mm_per_pixel);
+        }
+        captions.push(shown.caption);
+        pictures.push(Captioned::new(shown.picture, row.title()));
+    }
+    Ok((strip(&pictures, "")?, captions.join("; ")))
 }
 
 /// The images with the label maps on their grid; label maps alone where there is no image.

@@ -28,6 +28,11 @@ fn a_scan_is_drawn_before_and_after() {
         let [width, height] = size(&case, &format!("{what}.png"));
         assert!(width > 400 && height > 400, "{what}: {width} {height}");
     }
+    let one =
+        case.voxprep("preview spatial.flip scan.nii.gz -o one.png --axis axial --modality CT");
+    assert!(one.stdout.contains("axial z 1") && !one.stdout.contains("sagittal"));
+    let ([one, _], [all, _]) = (size(&case, "one.png"), size(&case, "spatial.flip.png"));
+    assert!(one < all, "{one} {all}");
     // Nothing but pictures is written.
     let files = case.files(".");
     assert!(
