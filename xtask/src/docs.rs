@@ -1,5 +1,6 @@
 //! `cargo x docs`: writes `docs/transforms/`, one page per registered transform with a picture of what
-//! it does to a made-up scan, an index, and `docs/pipeline.schema.json`, by asking the CLI.
+//! it does to a made-up scan, an index, `docs/pipeline.schema.json`, and `docs/overview.png`, by asking
+//! the CLI.
 
 use crate::{only_check_flag, process};
 use anyhow::{Context, Result, anyhow, bail};
@@ -12,6 +13,8 @@ use std::process::Command;
 const FOLDER: &str = "docs/transforms";
 const INDEX: &str = "README.md";
 const SCHEMA: &str = "docs/pipeline.schema.json";
+/// What `voxprep demo` shows first.
+const OVERVIEW: &str = "docs/overview.png";
 /// Where the pictures are, from the folder of the pages.
 const PICTURES: &str = "pictures";
 
@@ -72,24 +75,30 @@ pub(crate) fn generate(check: bool) -> Result<()> {
     let folder = process::root().join(FOLDER);
     let found = found(&folder)?;
     let differing = differing(&wanted, &found);
-    let schema = process::read(voxprep().arg("schema"))?;
-    let path = process::root().join(SCHEMA);
-    let schema_differs = fs::read_to_string(&path).ok().as_ref() != Some(&schema);
+    let schema = process::read(voxprep().arg("schema"))?.into_bytes();
+    let others = [(SCHEMA, schema), (OVERVIEW, overview()?)];
+    let others: Vec<_> = others
+        .into_iter()
+        .filter(|(name, contents)| {
+            fs::read(process::root().join(name)).ok().as_ref() != Some(contents)
+        })
+        .collect();
     if check {
-        if differing.is_empty() && !schema_differs {
+        if differing.is_empty() && others.is_empty() {
             return Ok(());
         }
         let pages = differing.iter().map(|name| format!("  {FOLDER}/{name}"));
-        let schema = schema_differs.then(|| format!("  {SCHEMA}"));
-        let list: Vec<_> = pages.chain(schema).collect();
+        let others = others.iter().map(|(name, _)| format!("  {name}"));
+        let list: Vec<_> = pages.chain(others).collect();
         bail!("not up to date; run `cargo x docs`:\n{}", list.join("\n"));
     }
 
     let pictures = folder.join(PICTURES);
     fs::create_dir_all(&pictures).with_context(|| format!("cannot create {FOLDER}/{PICTURES}"))?;
-    if schema_differs {
-        fs::write(&path, &schema).with_context(|| format!("cannot write {SCHEMA}"))?;
-        println!("wrote {SCHEMA}");
+    for (name, contents) in &others {
+        let path = process::root().join(name);
+        fs::write(path, contents).with_context(|| format!("cannot write {name}"))?;
+        println!("wrote {name}");
     }
     for name in &differing {
         let path = folder.join(name);
@@ -135,6 +144,14 @@ fn wanted() -> Result<Pages> {
         pages.insert(format!("{name}.md"), page.into_bytes());
     }
     Ok(pages)
+}
+
+fn overview() -> Result<Vec<u8>> {
+    let folder = tempfile::tempdir().context("a folder for the demo")?;
+    let demo = folder.path().join("demo");
+    process::read(voxprep().arg("demo").arg(&demo))?;
+    let picture = demo.join("overview.png");
+    fs::read(picture).context("the overview of the demo")
 }
 
 fn picture_of(name: &str) -> String {

@@ -68,6 +68,8 @@ struct Case {
     labels: &'static str,
     /// Whether the outlines of the label map are drawn; where it covers everything, they hide it.
     outlines: bool,
+    /// The plane of the small pictures.
+    plane: Plane,
     about: &'static str,
 }
 
@@ -78,6 +80,7 @@ const CASES: [Case; 4] = [
         image: "image",
         labels: "lungs",
         outlines: true,
+        plane: Plane::Coronal,
         about: "Hounsfield units in, the lung window on 0..1 out, on voxels of 1 mm. Image and label map move together, in one resample; window and clip run on its rows.",
     },
     Case {
@@ -86,6 +89,7 @@ const CASES: [Case; 4] = [
         image: "image",
         labels: "organs",
         outlines: false,
+        plane: Plane::Axial,
         about: "Soft tissue of -200 to 400 HU on 0..1, axes to RAS, voxels of 1 mm.",
     },
     Case {
@@ -94,6 +98,7 @@ const CASES: [Case; 4] = [
         image: "t1",
         labels: "tissue",
         outlines: false,
+        plane: Plane::Axial,
         about: "An MR image in units of normal-appearing white matter: its peak becomes 0, its spread 1.",
     },
     Case {
@@ -102,9 +107,13 @@ const CASES: [Case; 4] = [
         image: "image",
         labels: "lungs",
         outlines: true,
+        plane: Plane::Coronal,
         about: "Local contrast of a radiograph, raised tile by tile, at the depth of the file.",
     },
 ];
+
+/// The longest side of small pictures, in pixels.
+const SMALL: usize = 220;
 
 /// How many draws of an augmentation are shown.
 const DRAWS: u64 = 8;
@@ -117,6 +126,8 @@ struct Made {
     after: String,
     seconds: f64,
     files: Vec<PathBuf>,
+    /// One small slice from before and one from after.
+    small: [Picture; 2],
 }
 
 impl Demo {
@@ -131,17 +142,20 @@ impl Demo {
         );
         let mut made = Vec::with_capacity(CASES.len());
         let mut sections = Vec::with_capacity(CASES.len() + 2);
+        let mut solids = Vec::new();
         for case in &CASES {
             let phantom = case.kind.make(self.seed)?;
             let (result, section) = self.case(case, &phantom, &registry)?;
             made.push(result);
             sections.push(section);
             if case.kind == Kind::ChestCt {
-                sections.push(self.surfaces(&phantom)?);
+                let (section, views) = self.surfaces(&phantom)?;
+                sections.push(section);
+                solids = views;
                 sections.push(self.draws(&phantom, &registry)?);
             }
         }
-        page.section(overview(&made));
+        page.section(self.overview(&made, solids)?);
         for section in sections {
             page.section(section);
         }
@@ -220,6 +234,11 @@ impl Demo {
             .folded("The plan", explanation.to_string())
             .folded("The record: draws, maps and hashes", record)
             .links(self.links(&files));
+        let small = [phantom.subject.volume(case.image), of(case.image)].map(|volume| {
+            let missing = || anyhow::anyhow!("the preset leaves no '{}'", case.image);
+            slice_of(volume.ok_or_else(missing)?, None, case.plane)
+        });
+        let [small_before, small_after] = small;
         let size = |volume: Option<&Volume>| volume.map(described).unwrap_or_default();
         let made = Made {
             name,
@@ -228,12 +247,34 @@ impl Demo {
             after: size(of(case.image)),
             seconds,
             files,
+            small: [small_before?, small_after?],
         };
         Ok((made, section))
     }
 
-    /// The lungs and what is in them, as surfaces.
-    fn surfaces(&self, phantom: &Phantom) -> Result<Section> {
+    /// The table of what was made, and one picture of it all: before above after.
+    fn overview(&self, made: &[Made], solids: Vec<Picture>) -> Result<Section> {
+        let mut rows: [Vec<Captioned>; 2] = [Vec::new(), Vec::new()];
+        for made in made {
+            let captions = [made.name, made.preset];
+            for ((row, picture), caption) in rows.iter_mut().zip(&made.small).zip(captions) {
+                row.push(Captioned::new(picture.clone(), caption));
+            }
+        }
+        for ((row, picture), caption) in rows.iter_mut().zip(solids).zip(["surfaces", "surfaces"]) {
+            row.push(Captioned::new(picture, caption));
+        }
+        let columns = rows[0].len();
+        let picture = contact_sheet(&rows.concat(), columns, "")?;
+        let caption = "Above what the scanner gave, below what the preset made of it.";
+        let figure = self.figure(&self.folder.join("overview.png"), &picture, caption)?;
+        Ok(Section::new("What was made")
+            .figures(vec![figure])
+            .table(overview(made)))
+    }
+
+    /// The lungs and what is in them, as surfaces; and small views of them.
+    fn surfaces(&self, phantom: &Phantom) -> Result<(Section, Vec<Picture>)> {
         let folder = self.folder.join(Kind::ChestCt.name());
         let volume = |name: &str| {
             let missing = || anyhow::anyhow!("the phantom has no '{name}'");
@@ -259,18 +300,19 @@ impl Demo {
             part(&left, label_colour(2), 0.3),
             part(&nodules, [236, 80, 60], 1.0),
         ];
-        let mut views = Vec::new();
+        let (mut views, mut small) = (Vec::new(), Vec::new());
         for (camera, caption) in [
             (Camera::ANTERIOR, "From the front"),
             (Camera::oblique(55.0, 15.0), "From the left, and above"),
         ] {
-            let options = Options {
-                width: 560,
-                height: 560,
+            let options = |side| Options {
+                width: side,
+                height: side,
                 camera,
                 ..Options::default()
             };
-            views.push(Captioned::new(render(&parts, &options)?, caption));
+            views.push(Captioned::new(render(&parts, &options(560))?, caption));
+            small.push(render(&parts, &options(SMALL))?);
         }
         let picture = contact_sheet(&views, 2, "Bones, lungs, nodules")?;
         let figure = self.figure(
@@ -292,11 +334,12 @@ impl Demo {
             voxprep_io::write_aside(&path, |to| to.write_all(&bytes))?;
             files.push(path);
         }
-        Ok(Section::new("Surfaces")
+        let section = Section::new("Surfaces")
             .text("Closed triangle meshes in millimetres of the patient, smoothed without shrinking; as files for other programs, too.")
             .figures(vec![figure])
             .table(rows)
-            .links(self.links(&files)))
+            .links(self.links(&files));
+        Ok((section, small))
     }
 
     /// Several draws of an augmentation, of one slice.
@@ -316,11 +359,16 @@ impl Demo {
         };
         let planned = pipelines::plan(Path::new("medical-spatial"), &overrides, None, registry)?;
         let small = self.small(phantom, registry)?;
-        let mut pictures = vec![Captioned::new(slice_of(&small)?, "as it is")];
+        let slice = |subject: &Subject| {
+            let missing = || anyhow::anyhow!("the subject has no image");
+            let image = subject.volume("image").ok_or_else(missing)?;
+            slice_of(image, subject.volume("lungs"), Plane::Axial)
+        };
+        let mut pictures = vec![Captioned::new(slice(&small)?, "as it is")];
         for epoch in 0..DRAWS - 1 {
             let drawn = planned.plan.sample(small.clone(), epoch)?;
             pictures.push(Captioned::new(
-                slice_of(&drawn)?,
+                slice(&drawn)?,
                 format!("draw {}", epoch + 1),
             ));
         }
@@ -433,21 +481,20 @@ fn before_and_after(
     Ok(contact_sheet(&pictures, 2, "")?)
 }
 
-/// The axial slice in the middle, small and bare.
-fn slice_of(subject: &Subject) -> Result<Picture> {
-    let missing = || anyhow::anyhow!("the subject has no image");
-    let image = subject.volume("image").ok_or_else(missing)?;
+/// The slice in the middle of a plane, small and bare.
+fn slice_of(image: &Volume, labels: Option<&Volume>, plane: Plane) -> Result<Picture> {
     let mut shown = Image::new(image);
-    if let Some(labels) = subject.volume("lungs") {
+    if let Some(labels) = labels {
         shown = shown.with_labels(labels)?;
     }
     let look = Look {
         captions: false,
         letters: false,
-        scale: Scale::Pixels(240),
+        scale: Scale::Pixels(SMALL),
         ..Look::default()
     };
-    let slice = Slice::middle(Plane::Axial, image.geometry());
+    let plane = Plane::of_single_slice(&shown).unwrap_or(plane);
+    let slice = Slice::middle(plane, image.geometry());
     Ok(slices_in_row(&shown, &[slice], &look)?.picture)
 }
 
@@ -470,7 +517,7 @@ fn described(volume: &Volume) -> String {
     }
 }
 
-fn overview(made: &[Made]) -> Section {
+fn overview(made: &[Made]) -> Table {
     let mut table = Table::new(["scan", "preset", "before", "after", "files"]);
     for made in made {
         table.row([
@@ -481,7 +528,7 @@ fn overview(made: &[Made]) -> Section {
             made.files.len().to_string(),
         ]);
     }
-    Section::new("What was made").table(table)
+    table
 }
 
 /// The same table on standard output.

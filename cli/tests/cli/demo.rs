@@ -38,8 +38,8 @@ fn a_demo_makes_scans_and_a_page_that_opens_offline() {
     for link in links {
         assert!(case.path("shown").join(Path::new(link)).is_file(), "{link}");
     }
-    // four before and after, surfaces, draws
-    assert_eq!(page.matches("src=\"data:image/png;base64,").count(), 6);
+    // the overview, four before and after, surfaces, draws
+    assert_eq!(page.matches("src=\"data:image/png;base64,").count(), 7);
     // The runs of a demo are runs: they can be replayed.
     let replayed = "replay shown/chest-xray/ready image=shown/chest-xray/scan/image.nii.gz \
                     --label lungs=shown/chest-xray/scan/lungs.nii.gz -o again";
