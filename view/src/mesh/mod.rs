@@ -132,7 +132,7 @@ fn contour<T: Element>(
         padding,
         world_from_index,
     };
-    marching_cubes(source, &isosurface).map_err(|source| Error::from(source))
+    marching_cubes(source, &isosurface).map_err(Error::from)
 }
 
 fn channel<T>(voxels: ndarray::ArrayView4<'_, T>, index: usize) -> Result<ArrayView3<'_, T>> {
