@@ -43,14 +43,24 @@ pub enum Error {
     /// An axis has no tiles, tiles have no voxels, or more than 2^31 of them.
     #[error("tiles {0:?} (x, y, z) must be at least 1 on every axis, of at most 2^31 voxels")]
     Tiles([usize; 3]),
+    /// The tables of so many tiles take too much memory.
+    #[error("the tables of {tiles:?} tiles (x, y, z) of {bins} bins take more than 1 GiB")]
+    Tables {
+        /// The number of tiles along x, y, z.
+        tiles: [usize; 3],
+        /// The bins of a tile.
+        bins: usize,
+    },
     /// A limit of a histogram is negative or not finite.
     #[error("clip limit {0} is out of range")]
     ClipLimit(f64),
     /// A histogram has too few bins, or too many; 0 stands for a type of more than 16 bits.
     #[error("a histogram of {0} bins (0: every value of a wide type) is out of range")]
     Bins(usize),
-    /// A range of values is empty, reversed or not finite.
-    #[error("the range {low} to {high} is empty, reversed or not finite")]
+    /// A range of values is empty, reversed, not finite, or too narrow or wide for the element type.
+    #[error(
+        "the range {low} to {high} is empty, reversed, not finite, or not one of the element type"
+    )]
     Range {
         /// The lower end.
         low: f64,

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::grid::{Run, reflect};
 use super::levels::{extremes, no_extremes};
-use super::{Extent, Outcome, check_clip_limit, check_shapes};
+use super::{Extent, MOST_BYTES, Outcome, check_clip_limit, check_shapes};
 use crate::simd::dispatched;
 use crate::{Element, Error, Float};
 
@@ -36,12 +36,15 @@ pub struct Blocks {
 /// (those below 0 count as 0), of which larger ones are taken for 1. NaN counts as the lowest level
 /// and stays NaN; an image of one value becomes 0. Both arrays are `[z][y][x]` with any strides.
 ///
-/// Extra memory: two bytes per voxel of an image, and two bytes per bin and block.
+/// Extra memory: for each image two bytes per voxel, two bytes per bin and block, at most 1 GiB, and
+/// 128 KiB; for each thread eight bytes per bin, and four bytes per voxel of a row. Slices run side by
+/// side, as long as the blocks of as many as there are threads take 1 GiB. A source that is not
+/// contiguous in the order x, y, z is copied.
 ///
 /// # Errors
 ///
-/// [`Error::ShapeMismatch`], [`Error::Tiles`], [`Error::ClipLimit`]; [`Error::Bins`] for too few or
-/// too many, or for types other than those named.
+/// [`Error::ShapeMismatch`], [`Error::Tiles`], [`Error::ClipLimit`]; [`Error::Tables`] for more than
+/// 1 GiB of them; [`Error::Bins`] for too few or too many, or for types other than those named.
 pub fn clahe_blocks<T: Element>(
     source: ArrayView3<'_, T>,
     options: &Blocks,
@@ -75,12 +78,25 @@ pub fn clahe_blocks<T: Element>(
     }
     let source = source.as_standard_layout();
     let source = source.view();
-    let images = source.axis_chunks_iter(Axis(0), slices).into_par_iter();
-    let outs = out.axis_chunks_iter_mut(Axis(0), slices).into_par_iter();
-    let constant = images
-        .zip(outs)
-        .map(|(image, out)| usize::from(!equalise(image, &axes, options, out)))
-        .sum();
+    let bytes = tiles
+        .iter()
+        .fold(options.bins, |n, tiles| n.saturating_mul(*tiles));
+    let bytes = bytes.saturating_mul(size_of::<u16>());
+    if bytes > MOST_BYTES {
+        let bins = options.bins;
+        return Err(Error::Tables { tiles, bins });
+    }
+    let images = source.axis_chunks_iter(Axis(0), slices);
+    let outs = out.axis_chunks_iter_mut(Axis(0), slices);
+    let one = |(image, out): (ArrayView3<'_, T>, ArrayViewMut3<'_, f32>)| {
+        usize::from(!equalise(image, &axes, options, out))
+    };
+    let constant = if bytes.saturating_mul(rayon::current_num_threads()) <= MOST_BYTES {
+        let both = images.into_par_iter().zip(outs.into_par_iter());
+        both.map(one).sum()
+    } else {
+        images.zip(outs).map(one).sum()
+    };
     Ok(Outcome { tiles, constant })
 }
 
@@ -126,6 +142,24 @@ impl Axis3 {
             runs,
             weights: (0..len).map(weight).collect(),
         }
+    }
+
+    /// The voxels that a block holds, and how often: at the upper end the axis is reflected, and a
+    /// block longer than the axis holds its voxels many times.
+    fn held(&self, block: usize) -> Vec<(usize, i64)> {
+        let start = block * self.size;
+        if start + self.size <= self.len {
+            return (start..start + self.size).map(|i| (i, 1)).collect();
+        }
+        let mut times = vec![0_i64; self.len];
+        let period = (2 * self.len).saturating_sub(2).max(1);
+        let (whole, rest) = (self.size / period, self.size % period);
+        if whole > 0 {
+            (0..period).for_each(|i| times[reflect(i, self.len)] += whole as i64);
+        }
+        (start..start + rest).for_each(|i| times[reflect(i, self.len)] += 1);
+        let held = times.iter().enumerate().filter(|(_, times)| **times > 0);
+        held.map(|(i, times)| (i, *times)).collect()
     }
 
     /// The two blocks that voxel `i` lies between, and how much the upper one counts.
@@ -251,20 +285,27 @@ fn map_of(
     options: &Blocks,
     map: &mut [u16],
 ) {
-    let starts = [0, 1, 2].map(|i| block[i] * axes[i].size);
-    let of = |i: usize, k: usize| reflect(starts[i] + k, axes[i].len);
-    let inside = axes[0].size.min(axes[0].len - starts[0]);
+    let [columns, rows, slices] = [0, 1, 2].map(|i| axes[i].held(block[i]));
+    let x = block[0] * axes[0].size;
+    let inside = x + axes[0].size <= axes[0].len;
     let mut counts = vec![0_i64; options.bins];
-    let mut count = |bin: u16| counts[if bin == NAN { 0 } else { usize::from(bin) }] += 1;
-    for z in 0..axes[2].size {
-        let plane = bins.index_axis_move(Axis(0), of(2, z));
-        for y in 0..axes[1].size {
-            let row = plane.index_axis(Axis(0), of(1, y));
+    let mut add =
+        |bin: u16, times: i64| counts[if bin == NAN { 0 } else { usize::from(bin) }] += times;
+    for (z, in_slices) in &slices {
+        let plane = bins.index_axis_move(Axis(0), *z);
+        for (y, in_rows) in &rows {
+            let row = plane.index_axis(Axis(0), *y);
             let row = row.to_slice().unwrap_or_default();
-            row[starts[0]..starts[0] + inside]
-                .iter()
-                .for_each(|bin| count(*bin));
-            (inside..axes[0].size).for_each(|x| count(row[of(0, x)]));
+            let times = in_slices * in_rows;
+            if inside {
+                row[x..x + axes[0].size]
+                    .iter()
+                    .for_each(|bin| add(*bin, times));
+            } else {
+                columns
+                    .iter()
+                    .for_each(|(x, in_columns)| add(row[*x], times * in_columns));
+            }
         }
     }
     let area: i64 = counts.iter().sum();
@@ -301,23 +342,20 @@ fn spread(counts: &mut [i64], limit: i64) {
             *count = limit;
         }
     }
-    while excess > 0 {
-        let before = excess;
+    let mut under = counts.iter().filter(|count| **count < limit).count() as i64;
+    while excess > 0 && under > 0 {
         for first in 0..counts.len() {
-            let under = counts.iter().filter(|count| **count < limit).count() as i64;
             let step = (under / excess).max(1) as usize;
             for count in counts.iter_mut().skip(first).step_by(step) {
                 if *count < limit {
                     *count += 1;
                     excess -= 1;
+                    under -= i64::from(*count == limit);
                 }
             }
-            if excess <= 0 {
+            if excess <= 0 || under == 0 {
                 break;
             }
-        }
-        if excess == before {
-            break;
         }
     }
 }

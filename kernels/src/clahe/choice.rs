@@ -1,9 +1,9 @@
 //! Parameters of CLAHE chosen by the statistics of an image.
 
-use ndarray::ArrayView3;
+use ndarray::{ArrayView1, ArrayView3, Axis};
 use rayon::prelude::*;
 
-use crate::stats::{Select, summary};
+use super::asked::is_range;
 use crate::{Element, Error};
 
 /// Which rules [`choose`] goes by.
@@ -37,7 +37,7 @@ pub struct Choice {
 }
 
 /// Chooses limit and tiles for [`super::clahe`]. The rules are for bytes: values from `low` to
-/// `high` count as 0 to 255. The first that holds decides:
+/// `high` count as 0 to 255, and those beyond as the ends. The first that holds decides:
 ///
 /// | where | limit | tiles |
 /// |---|---|---|
@@ -49,37 +49,60 @@ pub struct Choice {
 /// | extended: skewness below -0.5 | 2.8 | 14 |
 /// | otherwise | 2.0 | 8 |
 ///
-/// NaN is left out. Extra memory: that of [`summary`], and eight bytes per row.
+/// NaN is left out. Extra memory: 32 bytes per row.
 ///
 /// # Errors
 ///
-/// [`Error::Range`] for a scale that is none or a result that is not finite, and
-/// [`Error::EmptySelection`] for nothing but NaN.
+/// [`Error::Range`] for a scale that is none, and [`Error::EmptySelection`] for nothing but NaN.
 pub fn choose<T: Element>(
     voxels: ArrayView3<'_, T>,
     low: f64,
     high: f64,
     rules: Rules,
 ) -> Result<Choice, Error> {
-    if !(low.is_finite() && high.is_finite() && low < high) {
+    if !is_range(low, high) {
         return Err(Error::Range { low, high });
     }
-    let all = summary(voxels, &Select::All);
+    let scaled = |v: f64| (v.clamp(low, high) - low) * 255.0 / (high - low);
+    let all = of_rows(voxels, |row| {
+        let values = row.iter().map(|v| scaled(v.to_f64()));
+        values.fold(Sums::NONE, |sums, v| match v.is_nan() {
+            true => sums,
+            false => sums.plus(&Sums::of(v)),
+        })
+    });
+    let all = all.iter().fold(Sums::NONE, Sums::plus);
     if all.count == 0 {
         return Err(Error::EmptySelection);
     }
-    if !all.variance.is_finite() {
-        return Err(Error::Range {
-            low: all.min,
-            high: all.max,
-        });
-    }
-    let scaled = |v: f64| (v - low) * 255.0 / (high - low);
-    let [least, largest, mean] = [all.min, all.max, all.mean].map(scaled);
-    let (range, ends) = (largest - least, largest + least);
+    let n = all.count as f64;
+    let mean = all.sum / n;
+    let (range, ends) = (all.largest - all.least, all.largest + all.least);
     let contrast = if ends == 0.0 { 0.0 } else { range / ends };
-    let [skewness, kurtosis] = if all.min < all.max {
-        standardised(voxels, all.mean, all.variance, all.count)
+    let [skewness, kurtosis] = if range > 0.0 {
+        let moments = of_rows(voxels, |row| {
+            row.iter().fold([0.0; 3], |[second, third, fourth], v| {
+                let apart = scaled(v.to_f64()) - mean;
+                let square = apart * apart;
+                if apart.is_nan() {
+                    [second, third, fourth]
+                } else {
+                    [
+                        second + square,
+                        third + square * apart,
+                        fourth + square * square,
+                    ]
+                }
+            })
+        });
+        let sums = moments
+            .iter()
+            .fold([0.0; 3], |a, b| [0, 1, 2].map(|i| a[i] + b[i]));
+        let [variance, third, fourth] = sums.map(|sum| sum / n);
+        [
+            third / (variance * variance.sqrt()),
+            fourth / (variance * variance),
+        ]
     } else {
         [0.0; 2]
     };
@@ -111,38 +134,53 @@ pub fn choose<T: Element>(
     })
 }
 
-/// Third and fourth standardised moment: sums of rows, then of slices, each in order.
-fn standardised<T: Element>(
-    voxels: ArrayView3<'_, T>,
-    mean: f64,
-    variance: f64,
+/// The sums of a row, or of all.
+#[derive(Clone, Copy)]
+struct Sums {
     count: u64,
-) -> [f64; 2] {
-    let of_row = |row: ndarray::ArrayView1<'_, T>| {
-        row.iter().fold([0.0, 0.0], |[third, fourth], v| {
-            let apart = v.to_f64() - mean;
-            let square = apart * apart;
-            if apart.is_nan() {
-                [third, fourth]
-            } else {
-                [third + square * apart, fourth + square * square]
-            }
-        })
+    sum: f64,
+    least: f64,
+    largest: f64,
+}
+
+impl Sums {
+    const NONE: Self = Self {
+        count: 0,
+        sum: 0.0,
+        least: f64::INFINITY,
+        largest: f64::NEG_INFINITY,
     };
+
+    fn of(v: f64) -> Self {
+        Self {
+            count: 1,
+            sum: v,
+            least: v,
+            largest: v,
+        }
+    }
+
+    fn plus(self, other: &Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            sum: self.sum + other.sum,
+            least: self.least.min(other.least),
+            largest: self.largest.max(other.largest),
+        }
+    }
+}
+
+/// What a function makes of every row, in order.
+fn of_rows<T: Element, R: Send>(
+    voxels: ArrayView3<'_, T>,
+    of_row: impl Fn(ArrayView1<'_, T>) -> R + Sync + Send,
+) -> Vec<R> {
     let (depth, height, _) = voxels.dim();
-    let rows: Vec<[f64; 2]> = (0..depth * height)
+    (0..depth * height)
         .into_par_iter()
         .map(|row| {
-            let plane = voxels.index_axis(ndarray::Axis(0), row / height);
-            of_row(plane.index_axis(ndarray::Axis(0), row % height))
+            let plane = voxels.index_axis(Axis(0), row / height);
+            of_row(plane.index_axis(Axis(0), row % height))
         })
-        .collect();
-    let [third, fourth] = rows
-        .iter()
-        .fold([0.0, 0.0], |[a, b], [c, d]| [a + c, b + d]);
-    let n = count as f64;
-    [
-        third / n / (variance * variance.sqrt()),
-        fourth / n / (variance * variance),
-    ]
+        .collect()
 }

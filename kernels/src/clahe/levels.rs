@@ -48,41 +48,58 @@ pub(super) trait Levels<T: Element>: Sync {
     fn top(&self) -> f32;
     /// Whether there is a level above the others, for NaN.
     fn has_nan(&self) -> bool;
+    /// Whether levels are the 256 bytes and entries too.
+    fn is_bytes(&self) -> bool;
     /// The levels of a row.
     fn levels(&self, row: &[T], levels: &mut [u32]);
     /// The voxels of a row of results.
     fn store(&self, results: &[f32], row: &mut [T]);
 }
 
-/// Every value of a type, of those from the least to the largest that occur.
-pub(super) struct Whole {
-    pub(super) first: u64,
+/// Every integer of a stretch, of those from the least to the largest that occur.
+pub(super) struct Integers {
+    /// The rank of the integer of bin 0.
+    pub(super) low: u64,
+    /// The number of integers, at most 65,536.
+    pub(super) bins: usize,
+    /// The bin of level 0.
+    pub(super) first: usize,
     pub(super) count: usize,
+    /// Whether values lie beyond the stretch, which count as its ends.
+    pub(super) limits: bool,
 }
 
-impl<T: Element> Levels<T> for Whole {
+impl<T: Element> Levels<T> for Integers {
     type Entry = u16;
 
     fn bins(&self) -> usize {
-        T::LEVELS
+        self.bins
     }
     fn first(&self) -> usize {
-        self.first as usize
+        self.first
     }
     fn count(&self) -> usize {
         self.count
     }
     fn top(&self) -> f32 {
-        (T::LEVELS - 1) as f32
+        (self.bins - 1) as f32
     }
     fn has_nan(&self) -> bool {
         false
     }
+    fn is_bytes(&self) -> bool {
+        T::LEVELS == 256 && self.count == 256
+    }
     fn levels(&self, row: &[T], levels: &mut [u32]) {
-        ranks(row, self.first as u32, levels);
+        let first = (self.low + self.first as u64) as u32;
+        if self.limits {
+            limited_ranks(row, first, self.count as u32 - 1, levels);
+        } else {
+            ranks(row, first, levels);
+        }
     }
     fn store(&self, results: &[f32], row: &mut [T]) {
-        store_ranks(results, row);
+        store_ranks(results, self.low, row);
     }
 }
 
@@ -95,9 +112,18 @@ dispatched! {
 }
 
 dispatched! {
-    fn store_ranks[T: Element](results: &[f32], row: &mut [T]) {
+    fn limited_ranks[T: Element](row: &[T], first: u32, largest: u32, levels: &mut [u32]) {
+        for (level, v) in levels.iter_mut().zip(row) {
+            let above = (v.rank() as u32).saturating_sub(first);
+            *level = if above < largest { above } else { largest };
+        }
+    }
+}
+
+dispatched! {
+    fn store_ranks[T: Element](results: &[f32], low: u64, row: &mut [T]) {
         for (v, result) in row.iter_mut().zip(results) {
-            *v = T::from_rank(u64::from(result.to_element::<u16>()));
+            *v = T::from_rank(low + u64::from(result.to_element::<u16>()));
         }
     }
 }
@@ -111,14 +137,23 @@ pub(super) struct Range {
 }
 
 impl Range {
-    pub(super) fn new(low: f64, high: f64, bins: usize) -> Result<Self, Error> {
-        if !(2..=1 << 16).contains(&bins) {
-            return Err(Error::Bins(bins));
-        }
-        if !(low.is_finite() && high.is_finite() && low < high && (high - low).is_finite()) {
+    fn new<T: Element>(low: f64, high: f64, bins: usize) -> Result<Self, Error> {
+        let range = Self { low, high, bins };
+        let [low_there, high_there, width, factor] = range.in_float::<T>();
+        let finite = [low_there, high_there, width, factor]
+            .iter()
+            .all(|v| v.to_f64().is_finite());
+        if !(finite && width > T::Float::ZERO && factor > T::Float::ZERO) {
             return Err(Error::Range { low, high });
         }
-        Ok(Self { low, high, bins })
+        Ok(range)
+    }
+
+    /// Both ends, what lies between them, and the steps per unit, as they are computed with.
+    fn in_float<T: Element>(&self) -> [T::Float; 4] {
+        let [low, high] = [self.low, self.high].map(T::Float::from_f64);
+        let factor = (self.bins - 1) as f64 / (self.high - self.low);
+        [low, high, high - low, T::Float::from_f64(factor)]
     }
 }
 
@@ -140,14 +175,92 @@ impl<T: Element> Levels<T> for Range {
     fn has_nan(&self) -> bool {
         !T::IS_INTEGER
     }
+    fn is_bytes(&self) -> bool {
+        false
+    }
     fn levels(&self, row: &[T], levels: &mut [u32]) {
-        let factor = (self.bins - 1) as f64 / (self.high - self.low);
-        let (low, factor) = (T::Float::from_f64(self.low), T::Float::from_f64(factor));
+        let [low, _, _, factor] = self.in_float::<T>();
         quantise(row, low, factor, self.bins as u32, levels);
     }
     fn store(&self, results: &[f32], row: &mut [T]) {
-        let [low, high] = [self.low, self.high].map(T::Float::from_f64);
+        let [low, high, ..] = self.in_float::<T>();
         stretch(results, low, high, row);
+    }
+}
+
+/// How the values between two ends are told apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Steps {
+    /// Every integer for itself, so many from the one of a rank on.
+    Integers {
+        /// The rank of the first.
+        low: u64,
+        /// Their number.
+        bins: usize,
+    },
+    /// Equal steps.
+    Range(Range),
+}
+
+impl Steps {
+    /// Every value of a type of at most 16 bits.
+    pub(super) fn of_type<T: Element>() -> Self {
+        Self::Integers {
+            low: 0,
+            bins: T::LEVELS,
+        }
+    }
+
+    /// From `low` to `high` in at most `bins` steps. Of integers only those between the ends count,
+    /// and none has less than a bin of its own: bins that nothing can fall into would lower the limit
+    /// of the others, and take what is cut off them, until hardly anything changes.
+    pub(super) fn new<T: Element>(low: f64, high: f64, bins: usize) -> Result<Self, Error> {
+        if !(low.is_finite() && high.is_finite() && low < high) {
+            return Err(Error::Range { low, high });
+        }
+        if !T::IS_INTEGER {
+            return Range::new::<T>(low, high, bins).map(Self::Range);
+        }
+        let [least, largest] = [f64::NEG_INFINITY, f64::INFINITY].map(|v| T::from_f64(v).to_f64());
+        let (first, last) = (low.ceil().max(least), high.floor().min(largest));
+        if first >= last {
+            return Err(Error::Range { low, high });
+        }
+        if last - first < bins as f64 {
+            let low = T::from_f64(first).rank();
+            let bins = (last - first) as usize + 1;
+            return Ok(Self::Integers { low, bins });
+        }
+        Range::new::<T>(first, last, bins).map(Self::Range)
+    }
+
+    /// The most bins that a table can have.
+    pub(super) fn bins(&self) -> usize {
+        match self {
+            Self::Integers { bins, .. } => *bins,
+            Self::Range(range) => range.bins + 1,
+        }
+    }
+
+    /// The bytes of an entry of a table.
+    pub(super) fn entry(&self) -> usize {
+        match self {
+            Self::Integers { .. } => size_of::<u16>(),
+            Self::Range(_) => size_of::<f32>(),
+        }
+    }
+
+    /// The values of the ends.
+    pub(super) fn ends<T: Element>(&self) -> [T::Float; 2] {
+        match self {
+            Self::Integers { low, bins } => {
+                [*low, low + *bins as u64 - 1].map(|rank| T::from_rank(rank).to_float())
+            }
+            Self::Range(range) => {
+                let [low, high, ..] = range.in_float::<T>();
+                [low, high]
+            }
+        }
     }
 }
 
@@ -157,10 +270,11 @@ dispatched! {
         row: &[T], low: T::Float, factor: T::Float, bins: u32, levels: &mut [u32],
     ) {
         for (level, v) in levels.iter_mut().zip(row) {
-            let at = (v.to_float() - low) * factor;
+            let v = v.to_float();
+            let at = (v - low) * factor;
             let step = u32::from(at.to_element::<u16>());
             let step = if step < bins { step } else { bins - 1 };
-            *level = if at.is_nan() { bins } else { step };
+            *level = if v.is_nan() { bins } else { step };
         }
     }
 }

@@ -2,9 +2,12 @@
 //! its own histogram, cut at a limit, and between tiles the results are interpolated.
 //!
 //! [`clahe`] follows OpenCV, in two and three dimensions; [`clahe_blocks`] follows scikit-image.
-//! [`choose`] picks parameters from the statistics of an image, [`effect`] says what they did.
+//! [`choose`] picks parameters from the statistics of an image, [`effect`] says what they did;
+//! [`Asked`] is what the steps of a pipeline have in common.
 
+mod asked;
 mod blocks;
+mod bytes;
 mod choice;
 mod effect;
 mod grid;
@@ -13,11 +16,18 @@ mod planes;
 
 use ndarray::{ArrayView3, ArrayViewMut3};
 
+use self::levels::Steps;
+use self::planes::Told;
 use crate::{Element, Error};
 
+pub use asked::{Asked, Unfit, whole};
 pub use blocks::{Blocks, clahe_blocks};
+pub use bytes::to_bytes;
 pub use choice::{Choice, Rules, choose};
 pub use effect::{Effect, effect};
+
+/// The most bytes that the tables of an image may take.
+const MOST_BYTES: usize = 1 << 30;
 
 /// What [`clahe`] does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,13 +59,20 @@ pub enum Tiles {
 pub enum Scale {
     /// Every value of a type of at most 16 bits; results are rounded as OpenCV rounds them.
     Type,
-    /// Values from `low` to `high` in `bins` (2 to 65,536) equal steps; those beyond count as the
-    /// ends. Results stay in the range and are not quantised.
+    /// Values from `low` to `high` in `bins` (2 to 65,536) equal steps; those beyond, and
+    /// infinities, count as the ends. Results stay in the range and are not quantised. Of integers
+    /// only those of the type count; where they are no more than `bins`, each is told apart, and
+    /// results are rounded, as with `Type`.
     Range {
         /// The value of the first bin.
         low: f64,
         /// The value of the last bin.
         high: f64,
+        /// The number of bins.
+        bins: usize,
+    },
+    /// [`Scale::Range`] from the smallest to the largest value of each image, a slice or the volume.
+    Data {
         /// The number of bins.
         bins: usize,
     },
@@ -75,8 +92,9 @@ pub enum Extent {
 pub struct Outcome {
     /// The number of tiles along x, y, z.
     pub tiles: [usize; 3],
-    /// The number of images (slices, or the volume) of one value, or of none but NaN: they are
-    /// copied, since equalising would turn them into a ramp of the limit.
+    /// The number of images (slices, or the volume) whose values count as one, or of none but NaN:
+    /// they are copied, values beyond the range as its ends, since equalising would turn them into
+    /// a ramp of the limit.
     pub constant: usize,
 }
 
@@ -89,15 +107,19 @@ pub struct Outcome {
 /// themselves. Both arrays are `[z][y][x]` with any strides.
 ///
 /// Extra memory: a table per tile, of two bytes per value between the smallest and the largest
-/// (`Type`) or four bytes per bin (`Range`), and as many counts of four bytes (four times as many
-/// up to 1024 values); for many slices each thread has its own. A source that is not contiguous
-/// along x is copied.
+/// (`Type`, or integers no more than `bins`) or four bytes per bin, at most 1 GiB; for bytes 1 KiB
+/// per tile beside. In each thread the counts and their sums, eight bytes per entry of a table (20 up
+/// to 1024), and for rows 12 bytes per voxel of the longest and one voxel more. For at least as many
+/// slices as threads each thread has its own tables, as long as all together take 1 GiB. A source
+/// that is not contiguous in the order x, y, z is copied.
 ///
 /// # Errors
 ///
 /// [`Error::ShapeMismatch`]; [`Error::Tiles`] for an axis of no tiles or tiles of no voxels, or of
-/// more than 2^31; [`Error::ClipLimit`]; [`Error::Bins`] and [`Error::Range`] for a range that is
-/// none, or [`Scale::Type`] of a type beyond 16 bits.
+/// more than 2^31; [`Error::Tables`] for more than 1 GiB of them; [`Error::ClipLimit`];
+/// [`Error::Bins`] for too few or too many, or [`Scale::Type`] of a type beyond 16 bits;
+/// [`Error::Range`] for a range that is none, or none in the type that `T` is computed with, which is
+/// also that of `Data` with infinities. After an error `out` holds no result.
 ///
 /// # Reference
 ///
@@ -115,25 +137,16 @@ pub fn clahe<T: Element>(
         Extent::Volume => [width, height, depth],
     };
     let grid = grid::Grid::new(size, options.tiles)?;
-    match options.scale {
-        Scale::Type if T::LEVELS == 0 => Err(Error::Bins(T::LEVELS)),
-        Scale::Type => Ok(planes::equalise_type(
-            source,
-            &grid,
-            options.clip_limit,
-            out,
-        )),
-        Scale::Range { low, high, bins } => {
-            let range = levels::Range::new(low, high, bins)?;
-            Ok(planes::equalise_range(
-                source,
-                &grid,
-                options.clip_limit,
-                &range,
-                out,
-            ))
+    let told = match options.scale {
+        Scale::Type if T::LEVELS == 0 => return Err(Error::Bins(T::LEVELS)),
+        Scale::Type => Told::Alike(Steps::of_type::<T>()),
+        Scale::Range { bins, .. } | Scale::Data { bins } if !(2..=1 << 16).contains(&bins) => {
+            return Err(Error::Bins(bins));
         }
-    }
+        Scale::Range { low, high, bins } => Told::Alike(Steps::new::<T>(low, high, bins)?),
+        Scale::Data { bins } => Told::Each(bins),
+    };
+    planes::equalise_images(source, &grid, options.clip_limit, &told, out)
 }
 
 fn check_shapes(source: (usize, usize, usize), out: (usize, usize, usize)) -> Result<(), Error> {

@@ -3,11 +3,11 @@
 use ndarray::{ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis};
 use rayon::prelude::*;
 
-use super::Outcome;
 use super::grid::{Grid, Run, reflect};
-use super::levels::{Entry, Levels, Range, Whole, extremes, no_extremes};
+use super::levels::{Entry, Integers, Levels, Steps, extremes, no_extremes};
+use super::{MOST_BYTES, Outcome};
 use crate::simd::dispatched;
-use crate::{Element, Float};
+use crate::{Element, Error, Float};
 
 /// Rows that one task interpolates.
 const BAND: usize = 16;
@@ -18,109 +18,170 @@ const CHUNK: usize = 256;
 /// Where levels are so few, four counts side by side fit the first-level cache.
 const FEW: usize = 1024;
 
-/// [`super::clahe`] over every value of a type.
-pub(super) fn equalise_type<T: Element>(
+/// How the values of the images of an array are told apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    /// In every image alike.
+    Alike(Steps),
+    /// In each from its own smallest to its own largest value, in so many bins.
+    Each(usize),
+}
+
+impl Told {
+    /// The most bytes that the tables of an image can take.
+    fn bytes<T: Element>(&self, grid: &Grid) -> usize {
+        let (bins, entry) = match self {
+            Self::Alike(steps) => (steps.bins(), steps.entry()),
+            Self::Each(bins) => (bins + 1, size_of::<f32>()),
+        };
+        table_bytes(grid, bins, entry, T::LEVELS == 256)
+    }
+}
+
+/// The bytes of the tables of an image; those of bytes are looked up as [`cells`] too.
+fn table_bytes(grid: &Grid, bins: usize, entry: usize, has_cells: bool) -> usize {
+    let [columns, rows, _] = &grid.runs;
+    let cells = columns.len().saturating_mul(rows.len());
+    let cells = cells.saturating_mul(size_of::<[u32; 256]>());
+    let tables = grid.tiles().saturating_mul(bins).saturating_mul(entry);
+    tables.saturating_add(if has_cells { cells } else { 0 })
+}
+
+/// [`super::clahe`] after the arguments were looked at.
+pub(super) fn equalise_images<T: Element>(
     source: ArrayView3<'_, T>,
     grid: &Grid,
     clip_limit: f64,
-    out: ArrayViewMut3<'_, T>,
-) -> Outcome {
-    each_image(source, grid, out, |image, work, out, alone| {
-        let Some((least, largest)) = ends(image, alone) else {
-            return false;
-        };
-        // Bytes have few levels: a table of all takes no longer than finding out which occur.
-        let (first, last) = match T::LEVELS {
-            256 => (0, 255),
-            _ => (least.rank(), largest.rank()),
-        };
-        let levels = Whole {
-            first,
-            count: (last - first + 1) as usize,
-        };
-        equalise(
-            image,
-            grid,
-            clip_limit,
-            &levels,
-            &mut work.whole,
-            out,
-            alone,
-        );
-        true
-    })
-}
-
-/// [`super::clahe`] over equal steps.
-pub(super) fn equalise_range<T: Element>(
-    source: ArrayView3<'_, T>,
-    grid: &Grid,
-    clip_limit: f64,
-    range: &Range,
-    out: ArrayViewMut3<'_, T>,
-) -> Outcome {
-    each_image(source, grid, out, |image, work, out, alone| {
-        if ends(image, alone).is_none() {
-            return false;
-        }
-        equalise(image, grid, clip_limit, range, &mut work.range, out, alone);
-        true
-    })
-}
-
-/// The tables of an image, kept for the next.
-#[derive(Default)]
-struct Work {
-    whole: Vec<u16>,
-    range: Vec<f32>,
-}
-
-/// Runs `work` over the images of an array, side by side where there are enough of them, else one
-/// after the other (`alone`, with all threads for each). Where `work` says that there was nothing
-/// to do, the image is copied.
-fn each_image<T: Element>(
-    source: ArrayView3<'_, T>,
-    grid: &Grid,
+    told: &Told,
     mut out: ArrayViewMut3<'_, T>,
-    equalise: impl Fn(ArrayView3<'_, T>, &mut Work, ArrayViewMut3<'_, T>, bool) -> bool + Sync,
-) -> Outcome {
+) -> Result<Outcome, Error> {
     let tiles = grid.count;
     if source.is_empty() {
-        return Outcome { tiles, constant: 0 };
+        return Ok(Outcome { tiles, constant: 0 });
     }
     // Rows must be slices.
     let source = source.as_standard_layout();
     let source = source.view();
     let slices: usize = grid.runs[2].iter().map(|run| run.end - run.start).sum();
-    let one = |image: ArrayView3<'_, T>, work: &mut Work, mut out: ArrayViewMut3<'_, T>, alone| {
-        if equalise(image, work, out.view_mut(), alone) {
-            return 0;
-        }
-        out.assign(&image);
-        1
-    };
     let images = source.axis_chunks_iter(Axis(0), slices);
     let outs = out.axis_chunks_iter_mut(Axis(0), slices);
-    let constant = if images.len() >= rayon::current_num_threads() {
-        images
-            .into_par_iter()
-            .zip(outs.into_par_iter())
-            .map_init(Work::default, |work, (image, out)| {
-                one(image, work, out, false)
-            })
-            .sum()
+    let threads = rayon::current_num_threads();
+    let fits = told.bytes::<T>(grid).saturating_mul(threads) <= MOST_BYTES;
+    // In the order of the images, so that the first that fails is the same for any thread count.
+    let each: Vec<Result<usize, Error>> = if images.len() >= threads && fits {
+        let both = images.into_par_iter().zip(outs.into_par_iter());
+        both.map_init(Work::default, |work, (image, out)| {
+            equalise_image(image, grid, clip_limit, told, work, out, false)
+        })
+        .collect()
     } else {
         let mut work = Work::default();
         images
             .zip(outs)
-            .map(|(image, out)| one(image, &mut work, out, true))
-            .sum()
+            .map(|(image, out)| equalise_image(image, grid, clip_limit, told, &mut work, out, true))
+            .collect()
     };
-    Outcome { tiles, constant }
+    let constant = each.into_iter().sum::<Result<usize, Error>>()?;
+    Ok(Outcome { tiles, constant })
 }
 
-/// The least and the largest value; `None` where there is one value or nothing but NaN.
-fn ends<T: Element>(image: ArrayView3<'_, T>, alone: bool) -> Option<(T, T)> {
+/// The tables of an image, kept for the next.
+#[derive(Default)]
+struct Work {
+    integers: Vec<u16>,
+    range: Vec<f32>,
+}
+
+/// Equalises one image, with all threads where it is `alone`; 1 where there was nothing to
+/// equalise.
+fn equalise_image<T: Element>(
+    image: ArrayView3<'_, T>,
+    grid: &Grid,
+    clip_limit: f64,
+    told: &Told,
+    work: &mut Work,
+    mut out: ArrayViewMut3<'_, T>,
+    alone: bool,
+) -> Result<usize, Error> {
+    let Some((least, largest)) = ends(image, alone) else {
+        // Nothing but NaN.
+        out.assign(&image);
+        return Ok(1);
+    };
+    let steps = match told {
+        Told::Alike(steps) => *steps,
+        Told::Each(bins) => match Steps::new::<T>(least.to_f64(), largest.to_f64(), *bins) {
+            Ok(steps) => steps,
+            Err(error) => {
+                let width = largest.to_float() - least.to_float();
+                if !width.to_f64().is_finite() {
+                    return Err(error);
+                }
+                // One value, or values too close to compute with.
+                out.assign(&image);
+                return Ok(1);
+            }
+        },
+    };
+    let [low, high] = steps.ends::<T>();
+    let limits = least.to_float() < low || largest.to_float() > high;
+    let is_constant = match steps {
+        Steps::Integers { low, bins } => {
+            let [first, last] =
+                [least, largest].map(|v| (v.rank().saturating_sub(low) as usize).min(bins - 1));
+            // Bytes have few levels: a table of all takes no longer than one of those that occur.
+            let all = T::LEVELS == 256 && bins == 256;
+            let levels = Integers {
+                low,
+                bins,
+                first: if all { 0 } else { first },
+                count: if all { bins } else { last - first + 1 },
+                limits,
+            };
+            if first < last {
+                let tables = &mut work.integers;
+                equalise(
+                    image,
+                    grid,
+                    clip_limit,
+                    &levels,
+                    tables,
+                    out.view_mut(),
+                    alone,
+                )?;
+            }
+            first == last
+        }
+        Steps::Range(range) => {
+            let mut found = [0; 2];
+            range.levels(&[least, largest], &mut found);
+            if found[0] < found[1] {
+                let tables = &mut work.range;
+                equalise(
+                    image,
+                    grid,
+                    clip_limit,
+                    &range,
+                    tables,
+                    out.view_mut(),
+                    alone,
+                )?;
+            }
+            found[0] == found[1]
+        }
+    };
+    if is_constant {
+        out.zip_mut_with(&image, |o, v| {
+            let v = v.to_float();
+            let v = if v < low { low } else { v };
+            *o = T::from_float(if v > high { high } else { v });
+        });
+    }
+    Ok(usize::from(is_constant))
+}
+
+/// The least and the largest value; `None` where there is nothing but NaN.
+pub(super) fn ends<T: Element>(image: ArrayView3<'_, T>, alone: bool) -> Option<(T, T)> {
     let of = |plane: ArrayView2<'_, T>| {
         let rows = plane.outer_iter();
         rows.fold(no_extremes(), |ends, row| {
@@ -146,7 +207,7 @@ fn ends<T: Element>(image: ArrayView3<'_, T>, alone: bool) -> Option<(T, T)> {
     } else {
         planes.map(of).fold(no_extremes(), both)
     };
-    (least < largest).then_some((least, largest))
+    (least <= largest).then_some((least, largest))
 }
 
 /// Equalises an image that is no constant.
@@ -158,8 +219,13 @@ fn equalise<T: Element, L: Levels<T>>(
     tables: &mut Vec<L::Entry>,
     mut out: ArrayViewMut3<'_, T>,
     alone: bool,
-) {
+) -> Result<(), Error> {
     let count = levels.count();
+    let is_bytes = levels.is_bytes() && grid.count[2] == 1;
+    if table_bytes(grid, count, size_of::<L::Entry>(), is_bytes) > MOST_BYTES {
+        let tiles = grid.count;
+        return Err(Error::Tables { tiles, bins: count });
+    }
     // Every entry is written below.
     tables.resize(grid.tiles() * count, L::Entry::default());
     let counts = || Counts::new(count, grid.size[0]);
@@ -178,13 +244,13 @@ fn equalise<T: Element, L: Levels<T>>(
 
     let tables = &*tables;
     let plane_tiles = grid.count[0] * grid.count[1];
-    let cells = (T::LEVELS == 256 && count == 256 && grid.count[2] == 1)
-        .then(|| cells(tables, count, grid));
+    let cells = is_bytes.then(|| cells(tables, count, grid));
     let band = |z: usize, first: usize, rows: ArrayView2<'_, T>, out: ArrayViewMut2<'_, T>| {
         if let Some(cells) = &cells {
             return byte_rows(cells, grid, first, rows, out);
         }
-        let run = grid.runs[2].iter().find(|run| run.end > z);
+        let runs = &grid.runs[2];
+        let run = runs.get(runs.partition_point(|run| run.end <= z));
         let (low, high) = run.map_or((0, 0), |run| (run.low, run.high));
         let slice = |tile: usize| &tables[tile * plane_tiles * count..][..plane_tiles * count];
         let between = Between {
@@ -218,6 +284,7 @@ fn equalise<T: Element, L: Levels<T>>(
     } else {
         image.outer_iter().zip(outs).enumerate().for_each(slice);
     }
+    Ok(())
 }
 
 /// The histogram of a tile.
@@ -441,7 +508,7 @@ impl<E: Entry> Between<'_, E> {
         let mut stored = vec![T::default(); width];
         for (i, (row, mut out)) in rows.outer_iter().zip(out.outer_iter_mut()).enumerate() {
             let y = first + i;
-            let run = runs.iter().find(|run| run.end > y);
+            let run = runs.get(runs.partition_point(|run| run.end <= y));
             let (low, high) = run.map_or((0, 0), |run| (run.low, run.high));
             levels.levels(row.to_slice().unwrap_or_default(), &mut level);
             let blend_in = |tables: &[E], result: &mut [f32]| {
