@@ -328,6 +328,12 @@ pub(crate) fn writable() -> String {
     known.join(", ")
 }
 
+/// Refuses a file whose folder cannot be written to.
+#[cfg(feature = "view")]
+pub(crate) fn check_writable_file(path: &Path) -> Result<()> {
+    check_folder(path.parent().unwrap_or(Path::new("")))
+}
+
 /// Refuses a folder that cannot be written to, or made.
 pub(crate) fn check_new_folder(path: &Path) -> Result<()> {
     // It is made when there is something to put into it.

@@ -44,7 +44,9 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  voxprep demo                                    made-up scans, presets run on them, a page to look at
   voxprep info scan.nii.gz                        what is in a file
+  voxprep show scan.nii.gz -o scan.png            a picture of it
   voxprep list                                    the steps and presets there are
   voxprep describe ct.window                      a step: parameters, units, an example
   voxprep explain ct-lung scan.nii.gz             what a pipeline would do, without doing it
@@ -53,6 +55,7 @@ Examples:
                                                   do the same again: the same bytes
   voxprep restore predicted.nii.gz --from lung.voxprep.json -o in-scan.nii.gz
                                                   a prediction, back on the grid of the scan
+  voxprep phantom chest-ct DIR                    a made-up scan whose contents are known
 
 Sizes, spacings and indices are [x, y, z]; world coordinates are LPS+ millimetres.
 

@@ -51,7 +51,7 @@ pub(crate) fn preset(name: &str) -> Option<&'static Preset> {
 }
 
 /// What the command line adds to a pipeline.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Overrides {
     /// The kind of scan, where the files do not say: CT, MRI or XRAY (CT makes the values HU)
     #[arg(long, value_name = "CT|MRI|XRAY", value_parser = str::parse::<Modality>)]
@@ -85,7 +85,36 @@ pub(crate) fn plan(
     level: Option<u32>,
     registry: &Registry,
 ) -> Result<Planned> {
-    let (mut pipeline, files) = load(argument, registry)?;
+    let loaded = load(argument, registry)?;
+    with_overrides(loaded, argument, overrides, level, registry)
+}
+
+/// The plan of a pipeline as [`plan`] takes it, or of a single transform by its name, with the
+/// parameters of its example.
+#[cfg(feature = "view")]
+pub(crate) fn plan_or_step(
+    argument: &Path,
+    overrides: &Overrides,
+    registry: &Registry,
+) -> Result<Planned> {
+    let Ok(entry) = registry.get(&argument.to_string_lossy()) else {
+        return plan(argument, overrides, None, registry);
+    };
+    let text = format!(
+        "version = 1\n[[step]]\nuse = \"{}\"\n{}",
+        entry.name, entry.example
+    );
+    let loaded = (Pipeline::from_toml(&text)?, Vec::new());
+    with_overrides(loaded, argument, overrides, None, registry)
+}
+
+fn with_overrides(
+    (mut pipeline, files): (Pipeline, Vec<PathBuf>),
+    argument: &Path,
+    overrides: &Overrides,
+    level: Option<u32>,
+    registry: &Registry,
+) -> Result<Planned> {
     // Whatever is wrong with a pipeline is said with its name at the end.
     let at = |reason: &dyn Display| usage(format_args!("{reason}: {}", argument.display()));
     for assignment in &overrides.set {

@@ -13,6 +13,7 @@ use voxprep_kernels::resample::{
     Slab, Stage, resample_displaced, resample_into, slabs,
 };
 use voxprep_kernels::stats::{Distribution, Select, percentiles, summary};
+use voxprep_kernels::surface::{Isosurface, marching_cubes};
 use voxprep_kernels::{Affine, Element, Error, gaussian};
 
 fn voxels<T: Element>(shape: (usize, usize, usize)) -> Array3<T> {
@@ -244,6 +245,25 @@ fn distribution<T: Element>(c: &mut Criterion, name: &str) {
     });
 }
 
+/// 27 balls in 256 x 256 x 256 voxels.
+fn contour<T: Element>(c: &mut Criterion, name: &str) {
+    let balls = Array3::from_shape_fn((256, 256, 256), |index| {
+        let squares = [index.0, index.1, index.2].map(|i| {
+            let d = (i % 85) as f64 - 42.3;
+            d * d
+        });
+        T::from_f64(35.0 - squares.iter().sum::<f64>().sqrt())
+    });
+    let isosurface = Isosurface {
+        level: 0.5,
+        padding: Some(0.0),
+        world_from_index: Affine::scaling([0.7, 0.7, 1.5]),
+    };
+    c.bench_function(&format!("marching cubes {name}"), |b| {
+        b.iter(|| marching_cubes(black_box(balls.view()), &isosurface));
+    });
+}
+
 fn all(c: &mut Criterion) {
     respace::<i16>(c, "i16");
     respace::<f32>(c, "f32");
@@ -258,6 +278,8 @@ fn all(c: &mut Criterion) {
     distribution::<f32>(c, "f32");
     equalise::<u8>(c, "u8");
     equalise::<u16>(c, "u16");
+    contour::<i16>(c, "i16");
+    contour::<f32>(c, "f32");
 }
 
 criterion_group! {

@@ -67,6 +67,25 @@ pub enum Error {
         /// The upper end.
         high: f64,
     },
+    /// The level of a surface is not finite, or not in the type that kernels compute in.
+    #[error("surface level {0} is not a finite number")]
+    Level(f64),
+    /// What lies beyond the border is inside the surface, so that nothing could close it.
+    #[error("the value beyond the border, {padding}, must not be above the surface level {level}")]
+    Padding {
+        /// The value beyond the border.
+        padding: f64,
+        /// The level of the surface.
+        level: f64,
+    },
+    /// A surface has more vertices or triangles than 32 bits number.
+    #[error("a surface of {vertices} vertices and {triangles} triangles is beyond 2^32 - 1")]
+    SurfaceSize {
+        /// The number of vertices.
+        vertices: u64,
+        /// The number of triangles.
+        triangles: u64,
+    },
     /// `VOXPREP_SIMD` holds a word that is no level.
     #[error("VOXPREP_SIMD must be baseline, avx2 or avx512")]
     SimdLevel,

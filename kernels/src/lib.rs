@@ -17,6 +17,7 @@ pub mod random;
 pub mod resample;
 pub mod simd;
 pub mod stats;
+pub mod surface;
 mod transpose;
 pub mod trigonometry;
 

@@ -331,10 +331,17 @@ fn every_transform_has_its_generated_page() {
     let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{e}; run `cargo x docs`"));
     let mut pages: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name != "README.md")
+        .filter(|name| name != "README.md" && name != "pictures")
         .collect();
     pages.sort();
     assert_eq!(pages, NAMES.map(|name| format!("{name}.md")));
+    // VIS-03: and its picture.
+    let pictures = fs::read_dir(folder.join("pictures")).unwrap();
+    let mut pictures: Vec<String> = pictures
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    pictures.sort();
+    assert_eq!(pictures, NAMES.map(|name| format!("{name}.png")));
     for entry in registry().iter() {
         let page = text(format!("docs/transforms/{}.md", entry.name));
         assert!(

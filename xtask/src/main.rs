@@ -8,6 +8,7 @@ mod changelog;
 mod check;
 mod docs;
 mod fmt;
+mod golden;
 mod new;
 mod places;
 mod process;
@@ -21,6 +22,7 @@ The tasks of the project.
 cargo x check [--fast] [--only NAME]...   everything that has to hold before a change is handed in
 cargo x fmt [--check]                     format all files, also those that `cargo fmt` does not see
 cargo x docs [--check]                    write docs/transforms from the registry
+cargo x golden                            write tests/golden from what every step makes now
 cargo x bench-peers [OPTION]...           time voxprep beside its peers (needs Python); --help lists the options
 cargo x new PREFIX.NOUN --kind KIND       start a transform; KIND: pointwise, spatial, filter, joint";
 
@@ -43,6 +45,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "check" => check::run(rest),
         "fmt" => fmt::run(rest),
         "docs" => docs::run(rest),
+        "golden" => golden::run(rest),
         "bench-peers" => bench_peers::run(rest),
         "new" => new::run(rest),
         "help" | "--help" | "-h" => {

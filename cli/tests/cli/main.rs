@@ -5,11 +5,15 @@
 mod case;
 mod changed;
 mod convert;
+mod demo;
 mod files;
 mod groups;
 mod inspect;
+mod phantom;
+mod preview;
 mod refused;
 mod replay;
 mod restore;
 mod run;
 mod schema;
+mod show;

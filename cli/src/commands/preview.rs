@@ -1,0 +1,190 @@
+//! `voxprep preview`: a picture of a scan before and after.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use voxprep_core::plan::RunOptions;
+use voxprep_core::registry::Registry;
+use voxprep_core::subject::Subject;
+use voxprep_core::volume::{Role, Volume};
+use voxprep_view::image::Image;
+use voxprep_view::look::{Look, Overlay, OverlayMode, Scale};
+use voxprep_view::pane::{Plane, Slice};
+use voxprep_view::picture::Picture;
+use voxprep_view::sheet::{Captioned, strip};
+use voxprep_view::slices::{mid_rows, slices_in_row};
+
+use crate::destination::{check_replaces, check_writable_file};
+use crate::failure::usage;
+use crate::inputs::{Given, Inputs};
+use crate::output::Output;
+use crate::pipelines::{self, Overrides};
+use crate::work::{Work, warn};
+
+/// Draw a scan before and after a pipeline, or a single step
+///
+/// The slices in the middle, those of the scan above, those of the result below; label maps are
+/// drawn as outlines. A step is given by its name and has the parameters of its example, which --set
+/// changes. Nothing but the picture is written.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Preview {
+    /// The name of a preset or of a step, or a pipeline file (.toml, .json)
+    #[arg(value_name = "PIPELINE")]
+    what: PathBuf,
+
+    /// Images: a file, or NAME=PATH; one without a name is called 'image'
+    #[arg(value_name = "INPUT", value_parser = Given::parser(), required_unless_present = "labels")]
+    inputs: Vec<Given>,
+
+    /// The PNG file to write
+    #[arg(short, long, value_name = "OUT.png")]
+    output: PathBuf,
+
+    /// A label map, which moves with the images (may be repeated)
+    #[arg(long = "label", value_name = "NAME=PATH", value_parser = Given::named_parser())]
+    labels: Vec<Given>,
+
+    #[command(flatten)]
+    overrides: Overrides,
+
+    /// The subject's id, which keys its random draws [default: the first input's file name without
+    /// folder and extension]
+    #[arg(long)]
+    id: Option<String>,
+
+    /// One plane instead of all three, before and after side by side: sagittal, coronal, axial, or
+    /// stored
+    #[arg(long, value_name = "PLANE")]
+    axis: Option<Plane>,
+
+    /// Pixels along the longest side of a pane
+    #[arg(long, value_name = "N", default_value_t = 360, value_parser = clap::value_parser!(u32).range(16..=4096))]
+    pixels: u32,
+
+    /// Fill the labels instead of drawing their outlines
+    #[arg(long)]
+    filled: bool,
+
+    #[command(flatten)]
+    work: Work,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  voxprep preview ct-lung scan.nii.gz -o lung.png
+  voxprep preview mine.toml t1=a.nii.gz --label lesion=m.nii.gz -o mine.png --until spatial.spacing
+  voxprep preview ct.window scan.nii.gz -o bone.png --modality CT --set ct.window.preset=bone";
+
+impl Preview {
+    pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
+        let reading = self.work.start()?;
+        let is_png = self
+            .output
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("png"));
+        if !is_png {
+            return Err(usage(format_args!(
+                "pictures are PNG; end the name in .png: {}",
+                self.output.display()
+            )));
+        }
+        check_writable_file(&self.output)?;
+        let registry = Registry::built_in()?;
+        let planned = pipelines::plan_or_step(&self.what, &self.overrides, &registry)?;
+        let inputs = Inputs::new(&self.inputs, &self.labels, reading)?;
+        for path in inputs.paths() {
+            check_replaces(&self.output, path)?;
+        }
+        let id = match &self.id {
+            Some(id) => id,
+            None => inputs.id()?,
+        };
+        let mut subject = Subject::new(id);
+        inputs.read(&mut subject)?;
+        let modality = planned.plan.pipeline().input.modality;
+        let mut before = Vec::new();
+        for (name, volume) in subject.volumes() {
+            let volume = match modality.filter(|_| volume.role() == Role::Intensity) {
+                Some(modality) => volume.clone().with_modality(modality),
+                None => volume.clone(),
+            };
+            before.push((name.to_owned(), volume));
+        }
+        let after = planned.plan.run(subject, &RunOptions::default())?;
+        warn(&after.findings);
+        let after: Vec<(String, Volume)> = after
+            .volumes()
+            .map(|(name, volume)| (name.to_owned(), volume.clone()))
+            .collect();
+
+        let mut rows = rows(&before, "before")?;
+        rows.extend(self::rows(&after, "after")?);
+        let mode = match self.filled {
+            true => OverlayMode::Fill,
+            false => OverlayMode::Contour,
+        };
+        let look = Look {
+            overlay: Overlay {
+                mode,
+                ..Overlay::default()
+            },
+            scale: Scale::Pixels(self.pixels as usize),
+            ..Look::default()
+        };
+        let (picture, caption) = match self.axis {
+            None => {
+                let shown = mid_rows(&rows, &look)?;
+                (shown.picture, shown.caption)
+            }
+            Some(plane) => side_by_side(&rows, plane, &look)?,
+        };
+        let png = picture.png()?;
+        voxprep_io::write_aside(&self.output, |to| to.write_all(&png))?;
+        out.line(format_args!("{}: {caption}", self.output.display()))
+    }
+}
+
+/// The slice in the middle of each, in the scale of the first: what grows is seen to grow.
+fn side_by_side(rows: &[Image<'_>], plane: Plane, look: &Look) -> Result<(Picture, String)> {
+    let mut look = Look {
+        captions: false,
+        ..*look
+    };
+    let (mut pictures, mut captions) = (Vec::new(), Vec::new());
+    for row in rows {
+        let plane = Plane::of_single_slice(row).unwrap_or(plane);
+        let slice = Slice::middle(plane, row.volume().geometry());
+        let shown = slices_in_row(row, &[slice], &look)?;
+        if let Some(pane) = shown.panes.first() {
+            look.scale = Scale::MmPerPixel(pane.mm_per_pixel);
+        }
+        captions.push(shown.caption);
+        pictures.push(Captioned::new(shown.picture, row.title()));
+    }
+    Ok((strip(&pictures, "")?, captions.join("; ")))
+}
+
+/// The images with the label maps on their grid; label maps alone where there is no image.
+fn rows<'a>(volumes: &'a [(String, Volume)], when: &str) -> Result<Vec<Image<'a>>> {
+    let of = |role| {
+        volumes
+            .iter()
+            .filter(move |(_, volume)| volume.role() == role)
+    };
+    let alone = of(Role::Intensity).next().is_none();
+    let mut rows = Vec::new();
+    for (name, volume) in of(if alone { Role::Label } else { Role::Intensity }) {
+        let mut row = Image::new(volume).with_title(format!("{name}, {when}"));
+        for (_, labels) in of(Role::Label).filter(|_| !alone) {
+            // A label map of another image has another grid.
+            if labels.geometry().is_close(volume.geometry(), 1e-3) {
+                row = row.with_labels(labels)?;
+            }
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}

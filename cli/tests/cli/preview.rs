@@ -1,0 +1,79 @@
+//! `voxprep preview`: before and after in one picture.
+
+use std::fs;
+
+use crate::case::Case;
+use crate::refused::{USAGE, refused};
+use crate::run::WINDOW;
+
+/// Width and height of a PNG.
+fn size(case: &Case, name: &str) -> [u32; 2] {
+    let bytes = fs::read(case.path(name)).unwrap();
+    assert!(bytes.starts_with(b"\x89PNG"));
+    [16, 20].map(|at| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()))
+}
+
+/// VIS-03: for any pipeline, a preset, and a single step with its example's parameters.
+#[test]
+fn a_scan_is_drawn_before_and_after() {
+    let case = Case::new();
+    case.pipeline("p.toml", &[WINDOW]);
+    for what in ["p.toml", "ct-soft-tissue", "spatial.flip", "augment.rotate"] {
+        let run = format!(
+            "preview {what} scan.nii.gz --label lungs=mask.nii.gz --modality CT -o {what}.png"
+        );
+        let answer = case.voxprep(&run);
+        assert_eq!(answer.code, Some(0), "{what}: {}", answer.stderr);
+        assert!(answer.stdout.contains("image, before") && answer.stdout.contains("image, after"));
+        let [width, height] = size(&case, &format!("{what}.png"));
+        assert!(width > 400 && height > 400, "{what}: {width} {height}");
+    }
+    let one =
+        case.voxprep("preview spatial.flip scan.nii.gz -o one.png --axis axial --modality CT");
+    assert!(one.stdout.contains("axial z 1") && !one.stdout.contains("sagittal"));
+    let ([one, _], [all, _]) = (size(&case, "one.png"), size(&case, "spatial.flip.png"));
+    assert!(one < all, "{one} {all}");
+    // Nothing but pictures is written.
+    let files = case.files(".");
+    assert!(
+        files
+            .iter()
+            .all(|f| [".png", ".toml", ".nii.gz"].iter().any(|e| f.ends_with(e)))
+    );
+}
+
+/// The parameters of a step are those of the picture: another value, other bytes.
+#[test]
+fn a_changed_field_changes_the_picture() {
+    let case = Case::new();
+    let draw = |name: &str, set: &str| {
+        case.voxprep(&format!(
+            "preview augment.rotate scan.nii.gz -o {name} --modality CT {set}"
+        ));
+        fs::read(case.path(name)).unwrap()
+    };
+    let [once, again] =
+        ["a.png", "b.png"].map(|name| draw(name, "--set augment.rotate.angle_deg=30"));
+    assert!(once == again);
+    assert!(once != draw("c.png", "--set augment.rotate.angle_deg=60"));
+}
+
+#[test]
+fn what_cannot_be_drawn_is_said() {
+    let case = Case::new();
+    for (arguments, parts) in [
+        ("ct-lung scan.nii.gz -o out.jpg", &["PNG", "out.jpg"][..]),
+        (
+            "ct-lnug scan.nii.gz -o out.png",
+            &["did you mean 'ct-lung'?"],
+        ),
+        ("ct.window -o out.png", &["INPUT"]),
+        (
+            "ct.window scan.nii.gz -o out.png --set ct.window.widht=3",
+            &["did you mean 'width'?"],
+        ),
+    ] {
+        refused(&case, &format!("preview {arguments}"), USAGE, parts);
+    }
+    assert!(!case.path("out.png").exists());
+}
