@@ -2,7 +2,7 @@
 //!
 //! One file per command in `commands/`. What they share: `pipelines` finds pipelines and presets,
 //! `inputs` opens files, `work` starts threads and shows progress, `outcome` is what comes of a run,
-//! `destination` decides where it goes, `dump` takes what is on the way, `output` is standard output
+//! `destination` decides where it goes, `pictures` is what commands that draw share, `dump` takes what is on the way, `output` is standard output
 //! and `failure` what is said, and returned, when something goes wrong. Nothing here computes.
 
 mod builtins;
@@ -13,6 +13,8 @@ mod failure;
 mod inputs;
 mod outcome;
 mod output;
+#[cfg(feature = "view")]
+mod pictures;
 mod pipelines;
 mod work;
 

@@ -201,7 +201,7 @@ fn scene(options: &AbdomenCt) -> (Scene, Vec<Lesion>) {
         let r = norm2(p[0], p[1] + 225.0);
         both((r - 355.0).abs() - 10.0, p[0].abs() - 205.0, 6.0)
     });
-    scene.push(layer(vec![table], TABLE).band(2.2, -920.0, &[]));
+    scene.push(layer(vec![table], TABLE).band(2.2, FOAM, &[]));
     scene.push(layer(vec![Shape::field(ALL, outline)], SKIN).band(2.0, ORGANS[FAT].1, &mark(FAT)));
     let n = wobble.clone();
     let wall = Shape::field(ALL, move |p| {
@@ -328,7 +328,7 @@ fn organs(scene: &mut Scene, wobble: &Arc<Texture>) {
     };
     let bounds = [[-40.0, -90.0, 0.0], [120.0, 30.0, 160.0]];
     let shape = Shape::field(bounds, stomach);
-    scene.push(layer(vec![shape], STOMACH).band(4.5, 16.0, &mark(STOMACH)));
+    scene.push(layer(vec![shape], STOMACH).band(4.5, STOMACH_CONTENTS, &mark(STOMACH)));
     let gas = Shape::field(bounds, move |p| (stomach(p) + 4.5).max(p[1] + 44.0));
     scene.push(layer(vec![gas], GAS));
     let aorta = [
@@ -442,7 +442,7 @@ fn bowel(scene: &mut Scene, wobble: &Arc<Texture>, draw: &mut Stream) {
             (at, way) = (there, next.map(|v| v / long));
         }
     }
-    scene.push(layer(loops, SMALL_BOWEL).band(2.6, 28.0, &mark(SMALL_BOWEL)));
+    scene.push(layer(loops, SMALL_BOWEL).band(2.6, SMALL_BOWEL_CONTENTS, &mark(SMALL_BOWEL)));
     let gas = |(a, b, radius): &([f64; 3], [f64; 3], f64), up: f64| {
         let rise = |p: &[f64; 3]| [p[0], p[1] - up, p[2]];
         Shape::tube(rise(a), rise(b), [0.42 * radius; 2])
@@ -477,7 +477,7 @@ fn bowel(scene: &mut Scene, wobble: &Arc<Texture>, draw: &mut Stream) {
             points.push((p, swell * (w[0].1 + t * (w[1].1 - w[0].1))));
         }
     }
-    scene.push(layer(Shape::chain(&points), COLON).band(2.4, 22.0, &mark(COLON)));
+    scene.push(layer(Shape::chain(&points), COLON).band(2.4, COLON_CONTENTS, &mark(COLON)));
     let gassy = points
         .windows(2)
         .enumerate()
@@ -573,6 +573,14 @@ fn place(count: usize, wobble: &Texture, draw: &mut Stream) -> Vec<Lesion> {
     lesions
 }
 
+const FOAM: f64 = -920.0;
+
+const STOMACH_CONTENTS: f64 = 16.0;
+
+const SMALL_BOWEL_CONTENTS: f64 = 28.0;
+
+const COLON_CONTENTS: f64 = 22.0;
+
 fn truth(options: &AbdomenCt, lesions: &[Lesion], subject: &Subject) -> Truth {
     let names: Vec<(u8, String)> = ORGANS
         .iter()
@@ -589,9 +597,19 @@ fn truth(options: &AbdomenCt, lesions: &[Lesion], subject: &Subject) -> Truth {
         .iter()
         .enumerate()
         .filter(|(i, _)| *i != LESION)
-        .map(|(_, (name, value))| tissue(name, *value))
+        .map(|(_, (name, value))| match *name {
+            // These have walls of their own; what is in them is below.
+            "table" | "stomach" | "small bowel" | "colon" => {
+                tissue(&format!("wall of the {name}"), *value)
+            }
+            name => tissue(name, *value),
+        })
         .collect();
     tissues.extend([
+        tissue("foam of the table", FOAM),
+        tissue("contents of the stomach", STOMACH_CONTENTS),
+        tissue("contents of the small bowel", SMALL_BOWEL_CONTENTS),
+        tissue("contents of the colon", COLON_CONTENTS),
         tissue("spongy bone", MARROW),
         tissue("medulla of the kidney", MEDULLA),
     ]);

@@ -294,13 +294,14 @@ fn truth(options: &BrainMri, head: &Head, subject: &Subject, maps: &[String]) ->
     }
 }
 
-/// A smooth field of low order: exp(strength f), f between -1 and 1 over the head.
+/// A smooth field of low order: exp(strength f), f between -1 and 1; beyond the head it may be cut there.
 struct Bias {
     /// Of x, y, z, their squares and products, and a cosine along each.
     weights: [f64; 12],
     phases: [f64; 3],
     middle: f64,
     scale: f64,
+    strength: f64,
 }
 
 impl Bias {
@@ -310,6 +311,7 @@ impl Bias {
             phases: [0; 3].map(|_| draw.uniform(0.0, 360.0)),
             middle: 0.0,
             scale: 1.0,
+            strength,
         };
         // cosines bend the field, but not much
         for weight in &mut bias.weights[9..] {
@@ -351,7 +353,9 @@ impl Bias {
     /// The factor at a point of the world.
     fn at(&self, p: [f64; 3]) -> f64 {
         let spot = [p[0] / 85.0, p[1] / 105.0, p[2] / 100.0];
-        exp(self.scale * (self.raw(spot) - self.middle))
+        // The polynomial has no bounds beyond the head.
+        let exponent = self.scale * (self.raw(spot) - self.middle);
+        exp(exponent.clamp(-self.strength, self.strength))
     }
 
     fn multiply(&self, image: &mut Buf<f32>, grid: &Geometry) -> Result<()> {

@@ -71,6 +71,12 @@ pub(crate) const FAT_HU: f64 = -105.0;
 pub(crate) const MUSCLE_HU: f64 = 55.0;
 pub(crate) const METAL_HU: f64 = 3071.0;
 pub(crate) const TABLE_HU: f64 = -420.0;
+const FOAM_HU: f64 = -920.0;
+const STOMACH_WALL: f64 = 48.0;
+const STOMACH_CONTENTS: f64 = 14.0;
+const OESOPHAGUS_WALL: f64 = 42.0;
+const OESOPHAGUS_CONTENTS: f64 = -420.0;
+const AIRWAY_WALL: f64 = 20.0;
 /// Solid nodules, HU.
 pub(crate) const SOLID: f64 = 35.0;
 /// Ground-glass nodules, HU.
@@ -296,6 +302,13 @@ impl Chest {
                 ("cartilage and discs", CARTILAGE),
                 ("liver", liver),
                 ("spleen", spleen),
+                ("wall of the stomach", STOMACH_WALL),
+                ("contents of the stomach", STOMACH_CONTENTS),
+                ("wall of the oesophagus", OESOPHAGUS_WALL),
+                ("contents of the oesophagus", OESOPHAGUS_CONTENTS),
+                ("wall of the airways", AIRWAY_WALL),
+                ("spinal fluid", SPINAL_FLUID),
+                ("spinal cord", CORD),
                 ("solid nodule", SOLID),
                 ("ground-glass nodule", GROUND_GLASS),
             ],
@@ -305,7 +318,8 @@ impl Chest {
         };
         if wishes.table {
             chest.table();
-            chest.materials.push(("table", TABLE_HU));
+            chest.materials.push(("shell of the table", TABLE_HU));
+            chest.materials.push(("foam of the table", FOAM_HU));
         }
         chest.wall(&body, wishes.texture as f32);
         chest.belly(liver, spleen);
@@ -335,7 +349,7 @@ impl Chest {
             both((r - 357.0).abs() - 10.0, x.abs() - 205.0, 6.0)
         });
         let layer = Layer::new(vec![slab], TABLE_HU, &[Some(TABLE), None, None]);
-        self.scene.push(layer.band(2.2, -920.0, &[]));
+        self.scene.push(layer.band(2.2, FOAM_HU, &[]));
     }
 
     /// Skin, fat and muscle; fat fills the cage until something else does.
@@ -408,8 +422,9 @@ impl Chest {
             both(d, below(p, 5.0), 8.0)
         };
         let shape = Shape::field(bounds, stomach);
-        let layer = Layer::new(vec![shape], 48.0, &mark(STOMACH));
-        self.scene.push(layer.band(4.0, 14.0, &mark(STOMACH)));
+        let layer = Layer::new(vec![shape], STOMACH_WALL, &mark(STOMACH));
+        self.scene
+            .push(layer.band(4.0, STOMACH_CONTENTS, &mark(STOMACH)));
         // a lying patient's gas is in front
         let shape = Shape::field(bounds, move |p| (stomach(p) + 4.0).max(p[1] + 34.0));
         self.put(vec![shape], AIR, &mark(GAS));
@@ -524,8 +539,8 @@ impl Chest {
             ([14.0, 18.0, -100.0], 8.0),
             ([40.0, 2.0, -122.0], 9.0),
         ];
-        let layer = Layer::new(Shape::chain(&gullet), 42.0, &mark(OESOPHAGUS));
-        self.scene.push(layer.band(5.6, -420.0, &[]));
+        let layer = Layer::new(Shape::chain(&gullet), OESOPHAGUS_WALL, &mark(OESOPHAGUS));
+        self.scene.push(layer.band(5.6, OESOPHAGUS_CONTENTS, &[]));
     }
 
     fn skeleton(&mut self, spine: &Spine) {
@@ -685,7 +700,7 @@ impl Chest {
         let shapes = pieces.iter().map(|piece| piece.shape(1.0, 0.0)).collect();
         self.put(shapes, vessels, &within(VESSELS));
         let walls = airways.iter().map(|piece| piece.shape(1.12, 0.8)).collect();
-        self.put(walls, 20.0, &within(WALL));
+        self.put(walls, AIRWAY_WALL, &within(WALL));
         let lumen = airways.iter().map(|piece| piece.shape(1.0, 0.0)).collect();
         self.put(lumen, AIR, &within(LUMEN));
     }

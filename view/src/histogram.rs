@@ -272,7 +272,8 @@ pub fn histogram(series: &[Series], axis: CountAxis, values: &str, title: &str) 
 /// Round numbers from one to another: steps of 1, 2 or 5 times a power of ten, `most` at most.
 fn ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     let rough = (high - low) / most as f64;
-    if !(rough > 0.0 && rough.is_finite()) {
+    // Below the normal numbers powers of ten have no steps of their own.
+    if !(rough >= f64::MIN_POSITIVE && rough.is_finite()) {
         return vec![low];
     }
     let mut power = 1.0;

@@ -131,10 +131,11 @@ impl Limits {
     /// Where a value lies: 0 black, 1 white, not limited; NaN for NaN. Where both ends are the
     /// same, what is not above them is 0.
     pub fn place(&self, value: f64) -> f32 {
-        let width = self.high - self.low;
+        // Halves, since the width of all numbers is no number.
+        let width = 0.5 * self.high - 0.5 * self.low;
         if width > 0.0 {
             // f32 holds this, and weighted sums of it, whatever the voxels are.
-            ((value - self.low) / width).clamp(-1e6, 1e6) as f32
+            ((0.5 * value - 0.5 * self.low) / width).clamp(-1e6, 1e6) as f32
         } else if value.is_nan() {
             f32::NAN
         } else {
@@ -182,6 +183,13 @@ fn automatic(volume: &Volume, c: usize) -> Result<Limits> {
             "four percentiles were asked for".to_owned(),
         ));
     };
+    // What a window put onto 0..1 is shown as that, or the window would not be seen.
+    if volume.header().unit == Unit::Normalised && min >= 0.0 && max <= 1.0 {
+        return Ok(Limits {
+            low: 0.0,
+            high: 1.0,
+        });
+    }
     if volume.header().unit == Unit::Hu {
         let (low, high) = if is_chest { CHEST } else { SOFT_TISSUE };
         if max.min(high) - min.max(low) >= 0.1 * (high - low) {

@@ -205,7 +205,7 @@ impl Block {
             }
             Self::Table(table) => table.write(html),
             Self::Findings(findings) if findings.is_empty() => {
-                html.push_str("<p class=\"none\">Nothing was found.</p>\n");
+                html.push_str("<p class=\"none\">No findings.</p>\n");
             }
             Self::Findings(findings) => {
                 html.push_str("<ul class=\"findings\">\n");
@@ -435,7 +435,7 @@ mod tests {
         let nothing = Section::new("Findings").findings(&[]);
         let mut page = Page::new("t", "");
         page.section(nothing);
-        assert!(page.to_html().contains("Nothing was found."));
+        assert!(page.to_html().contains("No findings."));
     }
 
     #[test]

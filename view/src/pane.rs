@@ -176,6 +176,21 @@ impl Slice {
         }
     }
 
+    /// The slice of a plane nearest to a place in the world, LPS+ mm.
+    pub fn through(plane: Plane, geometry: &Geometry, place: [f64; 3]) -> Self {
+        let last = plane.slices(geometry).saturating_sub(1);
+        let at = geometry.index_from_world().apply(place)[plane.course(geometry).normal];
+        let index = at.round_ties_even().clamp(0.0, last as f64) as usize;
+        Self { plane, index }
+    }
+
+    /// The middle of the slice in the world, LPS+ mm.
+    pub fn centre(self, geometry: &Geometry) -> [f64; 3] {
+        let mut index = geometry.size().map(|n| (n as f64 - 1.0) / 2.0);
+        index[self.plane.course(geometry).normal] = self.index as f64;
+        geometry.world_from_index().apply(index)
+    }
+
     fn check(self, geometry: &Geometry) -> Result<()> {
         let slices = self.plane.slices(geometry);
         if self.index < slices {

@@ -108,6 +108,10 @@ pub(crate) fn resample(
 fn weighted(slice: &[f32], across: Axis, down: Axis, interpolation: Interpolation) -> Vec<f32> {
     let [columns, rows] = [across, down].map(|axis| axis.taps(interpolation));
     let width = across.pixels;
+    if width.saturating_mul(down.voxels) > slice.len().max(width * down.pixels) {
+        // Wide and low: the other way round it takes no more memory than slice or picture.
+        return downward_first(slice, across, down, interpolation);
+    }
     let mut narrow = vec![0.0_f32; width * down.voxels];
     let lines = slice.par_chunks(across.voxels.max(1));
     narrow
@@ -127,6 +131,36 @@ fn weighted(slice: &[f32], across: Axis, down: Axis, interpolation: Interpolatio
             for (to, from) in to.iter_mut().zip(from) {
                 *to += from * weight;
             }
+        }
+    });
+    pixels
+}
+
+/// [`weighted`], first along the columns.
+fn downward_first(
+    slice: &[f32],
+    across: Axis,
+    down: Axis,
+    interpolation: Interpolation,
+) -> Vec<f32> {
+    let [columns, rows] = [across, down].map(|axis| axis.taps(interpolation));
+    let voxels = across.voxels.max(1);
+    let mut low = vec![0.0_f32; voxels * down.pixels];
+    let lines = low.par_chunks_mut(voxels).zip(rows);
+    lines.for_each(|(to, (first, weights))| {
+        let from = slice.chunks_exact(voxels).skip(first);
+        for (from, weight) in from.zip(weights) {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to += from * weight;
+            }
+        }
+    });
+    let mut pixels = vec![0.0_f32; across.pixels * down.pixels];
+    let lines = pixels.par_chunks_mut(across.pixels.max(1));
+    lines.zip(low.par_chunks(voxels)).for_each(|(to, from)| {
+        for (to, (first, weights)) in to.iter_mut().zip(&columns) {
+            let from = from.get(*first..).unwrap_or_default();
+            *to = from.iter().zip(weights).map(|(v, w)| v * w).sum();
         }
     });
     pixels

@@ -4,7 +4,7 @@ use voxprep_core::volume::Volume;
 
 use crate::error::Result;
 use crate::image::Image;
-use crate::look::{Limits, Look, Origin, Scale};
+use crate::look::{Limits, Look, Origin, Scale, Window};
 use crate::pane::{LETTER_MARGIN, Painter, Pane, Plane, Slice, blank, draw_letters};
 use crate::picture::Picture;
 use crate::text::{Anchor, Style, number};
@@ -49,25 +49,58 @@ pub fn slices_in_row(image: &Image<'_>, slices: &[Slice], look: &Look) -> Result
     row(image, slices, &look)
 }
 
-/// The slices in the middle of several volumes, one volume below another, all in one scale: before
-/// and after a step, or several sequences.
+/// One row of a picture: slices of a volume.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    /// What is shown.
+    pub image: Image<'a>,
+    /// Its slices, from left to right.
+    pub slices: Vec<Slice>,
+    /// What is black and white in this row, instead of what the look says.
+    pub window: Option<Window>,
+}
+
+/// The slices in the middle of several volumes, one volume below another, all in one scale: several
+/// sequences.
 ///
 /// # Errors
 /// As [`mid_slices`].
 pub fn mid_rows(images: &[Image<'_>], look: &Look) -> Result<Shown> {
+    let rows: Vec<Row<'_>> = images
+        .iter()
+        .map(|image| Row {
+            image: image.clone(),
+            slices: middle(image),
+            window: None,
+        })
+        .collect();
+    rows_of(&rows, look)
+}
+
+/// Any slices of several volumes, one volume below another, all in one scale.
+///
+/// # Errors
+/// As [`slices_in_row`].
+pub fn rows_of(rows: &[Row<'_>], look: &Look) -> Result<Shown> {
     let mut mm = 0.0_f64;
-    for image in images {
-        mm = mm.max(mm_per_pixel(image, &middle(image), look.scale)?);
+    for row in rows {
+        mm = mm.max(mm_per_pixel(&row.image, &row.slices, look.scale)?);
     }
-    let look = Look {
-        scale: Scale::MmPerPixel(mm),
-        ..*look
-    };
-    let mut rows = Vec::with_capacity(images.len());
-    for image in images {
-        rows.push(row(image, &middle(image), &look)?);
+    let mut shown = Vec::with_capacity(rows.len());
+    for Row {
+        image,
+        slices,
+        window,
+    } in rows
+    {
+        let look = Look {
+            scale: Scale::MmPerPixel(mm),
+            window: window.unwrap_or(look.window),
+            ..*look
+        };
+        shown.push(row(image, slices, &look)?);
     }
-    below_each_other(rows)
+    below_each_other(shown)
 }
 
 /// Pictures of slices, one below another.

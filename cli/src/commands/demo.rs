@@ -23,12 +23,13 @@ use voxprep_view::pane::{Plane, Slice};
 use voxprep_view::picture::Picture;
 use voxprep_view::render::{Camera, Options, Part, render};
 use voxprep_view::sheet::{Captioned, contact_sheet};
-use voxprep_view::slices::{mid_rows, slices_in_row};
+use voxprep_view::slices::{rows_of, slices_in_row};
 
 use crate::destination::{Destination, check_new_folder};
 use crate::inputs::{Given, Inputs};
 use crate::outcome::Outcome;
 use crate::output::Output;
+use crate::pictures::alike;
 use crate::pipelines::{self, Overrides};
 use crate::work::Work;
 
@@ -99,7 +100,7 @@ const CASES: [Case; 4] = [
         labels: "tissue",
         outlines: false,
         plane: Plane::Axial,
-        about: "An MR image in units of normal-appearing white matter: its peak becomes 0, its spread 1.",
+        about: "An MR image in units of normal-appearing white matter: the mean of its stripe becomes 0, the spread of the stripe 1. A whole head for the picture's sake; strip the skull of yours.",
     },
     Case {
         kind: Kind::ChestXray,
@@ -138,7 +139,7 @@ impl Demo {
         let registry = Registry::built_in()?;
         let mut page = Page::new(
             "voxprep: what it does to four scans",
-            "The scans are made up, so that what is in them is known. Left of a picture is the patient's right.",
+            "The scans are made up, so that what is in them is known. Letters say where right, left, anterior, posterior, superior and inferior are.",
         );
         let mut made = Vec::with_capacity(CASES.len());
         let mut sections = Vec::with_capacity(CASES.len() + 2);
@@ -184,7 +185,7 @@ impl Demo {
         let name = case.kind.name();
         let folder = self.folder.join(name);
         let scan = folder.join("scan");
-        let mut files = write_volumes(&scan, phantom, &[case.image, case.labels])?;
+        let mut files = write_volumes(&scan, phantom)?;
         let given = |name: &str| Given {
             name: Some(name.to_owned()),
             path: scan.join(format!("{name}.nii.gz")),
@@ -219,7 +220,7 @@ impl Demo {
         } else {
             ""
         };
-        let caption = format!("As the scanner gave it, and as the preset left it.{outlines}");
+        let caption = format!("Before, and as the preset left it.{outlines}");
         let figure = self.figure(&png, &picture, &caption)?;
         files.extend(written.iter().cloned());
         files.push(png);
@@ -234,9 +235,14 @@ impl Demo {
             .folded("The plan", explanation.to_string())
             .folded("The record: draws, maps and hashes", record)
             .links(self.links(&files));
-        let small = [phantom.subject.volume(case.image), of(case.image)].map(|volume| {
+        let scanned = phantom.subject.volume(case.image);
+        let small = [scanned, of(case.image)].map(|volume| {
             let missing = || anyhow::anyhow!("the preset leaves no '{}'", case.image);
-            slice_of(volume.ok_or_else(missing)?, None, case.plane)
+            let place = scanned.map(|scan| {
+                let grid = scan.geometry();
+                Slice::middle(case.plane, grid).centre(grid)
+            });
+            slice_of(volume.ok_or_else(missing)?, None, case.plane, place)
         });
         let [small_before, small_after] = small;
         let size = |volume: Option<&Volume>| volume.map(described).unwrap_or_default();
@@ -266,7 +272,7 @@ impl Demo {
         }
         let columns = rows[0].len();
         let picture = contact_sheet(&rows.concat(), columns, "")?;
-        let caption = "Above what the scanner gave, below what the preset made of it.";
+        let caption = "Above the scan, below what the preset made of it.";
         let figure = self.figure(&self.folder.join("overview.png"), &picture, caption)?;
         Ok(Section::new("What was made")
             .figures(vec![figure])
@@ -362,7 +368,7 @@ impl Demo {
         let slice = |subject: &Subject| {
             let missing = || anyhow::anyhow!("the subject has no image");
             let image = subject.volume("image").ok_or_else(missing)?;
-            slice_of(image, subject.volume("lungs"), Plane::Axial)
+            slice_of(image, subject.volume("lungs"), Plane::Axial, None)
         };
         let mut pictures = vec![Captioned::new(slice(&small)?, "as it is")];
         for epoch in 0..DRAWS - 1 {
@@ -419,13 +425,10 @@ impl Demo {
 }
 
 /// Writes volumes of a phantom, and what is known of it.
-fn write_volumes(folder: &Path, phantom: &Phantom, names: &[&str]) -> Result<Vec<PathBuf>> {
+fn write_volumes(folder: &Path, phantom: &Phantom) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).map_err(|source| Error::io("make the folder", folder, source))?;
     let mut files = Vec::new();
-    for name in names {
-        let Some(volume) = phantom.subject.volume(name) else {
-            continue;
-        };
+    for (name, volume) in phantom.subject.volumes() {
         let path = folder.join(format!("{name}.nii.gz"));
         voxprep_io::write(&path, volume, &WriteOptions::default())?;
         files.push(path);
@@ -461,7 +464,7 @@ fn before_and_after(
         ..Look::default()
     };
     if case.kind != Kind::ChestXray {
-        return Ok(mid_rows(&rows, &look)?.picture);
+        return Ok(rows_of(&alike(rows, None, &look)?, &look)?.picture);
     }
     let look = Look {
         scale: Scale::Pixels(512),
@@ -481,8 +484,13 @@ fn before_and_after(
     Ok(contact_sheet(&pictures, 2, "")?)
 }
 
-/// The slice in the middle of a plane, small and bare.
-fn slice_of(image: &Volume, labels: Option<&Volume>, plane: Plane) -> Result<Picture> {
+/// The slice of a plane through a place, else in the middle, small and bare.
+fn slice_of(
+    image: &Volume,
+    labels: Option<&Volume>,
+    plane: Plane,
+    place: Option<[f64; 3]>,
+) -> Result<Picture> {
     let mut shown = Image::new(image);
     if let Some(labels) = labels {
         shown = shown.with_labels(labels)?;
@@ -494,7 +502,10 @@ fn slice_of(image: &Volume, labels: Option<&Volume>, plane: Plane) -> Result<Pic
         ..Look::default()
     };
     let plane = Plane::of_single_slice(&shown).unwrap_or(plane);
-    let slice = Slice::middle(plane, image.geometry());
+    let slice = match place {
+        Some(place) => Slice::through(plane, image.geometry(), place),
+        None => Slice::middle(plane, image.geometry()),
+    };
     Ok(slices_in_row(&shown, &[slice], &look)?.picture)
 }
 

@@ -38,17 +38,23 @@ pub(crate) struct Phantom {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
-    /// Voxels along x, y, z, as 256,256,160; of a radiograph, pixels along x, y
+    /// Voxels along x, y, z, as 256,256,160; of a radiograph, pixels along x, y. Without --spacing the
+    /// field of view stays, and voxels are larger or smaller
     #[arg(long, value_name = "X,Y,Z", value_delimiter = ',')]
     size: Option<Vec<usize>>,
 
     /// Distances between voxel centres in mm, as 1.4,1.4,2; of a radiograph, one number
-    #[arg(long, value_name = "X,Y,Z", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "X,Y,Z",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
     spacing: Option<Vec<f64>>,
 
     /// Standard deviation of the noise: HU of a CT, units of an MR image, parts of the usual noise
     /// of a radiograph; 0 for none
-    #[arg(long, value_name = "STD")]
+    #[arg(long, value_name = "STD", allow_negative_numbers = true)]
     noise: Option<f64>,
 
     /// How many nodules the chest has
@@ -72,11 +78,11 @@ pub(crate) struct Phantom {
     plain: bool,
 
     /// Chest CT: how strong the texture of lung and muscle is; 0 for none, 1 for a patient's
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
     texture: Option<f64>,
 
     /// MR images: strength of the bias field, exp(-bias) to exp(bias) over the head; 0 for none
-    #[arg(long, value_name = "B")]
+    #[arg(long, value_name = "B", allow_negative_numbers = true)]
     bias: Option<f64>,
 
     /// MR images: write the bias fields, too
@@ -100,7 +106,7 @@ pub(crate) struct Phantom {
     depth: Option<u8>,
 
     /// Radiograph: the dose, in parts of the usual one
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
     exposure: Option<f64>,
 
     /// Format of the volumes
@@ -180,6 +186,17 @@ impl Phantom {
         fs::create_dir_all(&self.folder)
             .map_err(|source| Error::io("make the folder", &self.folder, source))?;
         let path = self.folder.join("truth.json");
+        // Another scan in the same folder would be half overwritten.
+        if let Ok(old) = fs::read_to_string(&path) {
+            let old: Value = serde_json::from_str(&old).unwrap_or_default();
+            if old["kind"] != truth.kind.name() {
+                return Err(usage(format_args!(
+                    "the folder holds another scan ({}); give a folder of its own: {}",
+                    old["kind"].as_str().unwrap_or("unknown"),
+                    self.folder.display()
+                )));
+            }
+        }
         // an old one would describe volumes that are no longer there
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -210,9 +227,10 @@ impl Phantom {
         let scan = match self.kind.kind() {
             Kind::ChestCt => {
                 let usual = ChestCt::default();
+                let size = triple("size", self.size.as_deref(), usual.size)?;
                 chest_ct(&ChestCt {
-                    size: triple("size", self.size.as_deref(), usual.size)?,
-                    spacing_mm: triple("spacing", self.spacing.as_deref(), usual.spacing_mm)?,
+                    size,
+                    spacing_mm: self.spacing(usual.size, usual.spacing_mm, size)?,
                     seed,
                     noise_hu: self.noise.unwrap_or(usual.noise_hu),
                     texture: self.texture.unwrap_or(usual.texture),
@@ -224,9 +242,10 @@ impl Phantom {
             }
             Kind::AbdomenCt => {
                 let usual = AbdomenCt::default();
+                let size = triple("size", self.size.as_deref(), usual.size)?;
                 abdomen_ct(&AbdomenCt {
-                    size: triple("size", self.size.as_deref(), usual.size)?,
-                    spacing_mm: triple("spacing", self.spacing.as_deref(), usual.spacing_mm)?,
+                    size,
+                    spacing_mm: self.spacing(usual.size, usual.spacing_mm, size)?,
                     seed,
                     noise_hu: self.noise.unwrap_or(usual.noise_hu),
                     lesions: self.lesions.unwrap_or(usual.lesions),
@@ -234,9 +253,10 @@ impl Phantom {
             }
             Kind::BrainMri => {
                 let usual = BrainMri::default();
+                let size = triple("size", self.size.as_deref(), usual.size)?;
                 brain_mri(&BrainMri {
-                    size: triple("size", self.size.as_deref(), usual.size)?,
-                    spacing_mm: triple("spacing", self.spacing.as_deref(), usual.spacing_mm)?,
+                    size,
+                    spacing_mm: self.spacing(usual.size, usual.spacing_mm, size)?,
                     seed,
                     sequences: self.sequences.clone().unwrap_or(usual.sequences),
                     same_grid: self.same_grid,
@@ -276,6 +296,17 @@ impl Phantom {
             }
         };
         Ok(scan?)
+    }
+
+    /// The spacing that was given; else the one with which another size shows the same patient.
+    fn spacing(
+        &self,
+        size: [usize; 3],
+        spacing_mm: [f64; 3],
+        wanted: [usize; 3],
+    ) -> Result<[f64; 3]> {
+        let field = |i: usize| size[i] as f64 * spacing_mm[i] / wanted[i].max(1) as f64;
+        triple("spacing", self.spacing.as_deref(), [0, 1, 2].map(field))
     }
 
     /// Refuses an option that the kind has no use for.

@@ -11,15 +11,16 @@ use voxprep_core::subject::Subject;
 use voxprep_core::volume::{Role, Volume};
 use voxprep_view::image::Image;
 use voxprep_view::look::{Look, Overlay, OverlayMode, Scale};
-use voxprep_view::pane::{Plane, Slice};
+use voxprep_view::pane::Plane;
 use voxprep_view::picture::Picture;
 use voxprep_view::sheet::{Captioned, strip};
-use voxprep_view::slices::{mid_rows, slices_in_row};
+use voxprep_view::slices::{Row, rows_of};
 
 use crate::destination::{check_replaces, check_writable_file};
 use crate::failure::usage;
 use crate::inputs::{Given, Inputs};
 use crate::output::Output;
+use crate::pictures::{alike, refused};
 use crate::pipelines::{self, Overrides};
 use crate::work::{Work, warn};
 
@@ -120,8 +121,6 @@ impl Preview {
             .map(|(name, volume)| (name.to_owned(), volume.clone()))
             .collect();
 
-        let mut rows = rows(&before, "before")?;
-        rows.extend(self::rows(&after, "after")?);
         let mode = match self.filled {
             true => OverlayMode::Fill,
             false => OverlayMode::Contour,
@@ -134,12 +133,15 @@ impl Preview {
             scale: Scale::Pixels(self.pixels as usize),
             ..Look::default()
         };
+        let mut rows = rows(&before, "before")?;
+        rows.extend(self::rows(&after, "after")?);
+        let rows = alike(rows, self.axis, &look)?;
         let (picture, caption) = match self.axis {
             None => {
-                let shown = mid_rows(&rows, &look)?;
+                let shown = rows_of(&rows, &look).map_err(refused)?;
                 (shown.picture, shown.caption)
             }
-            Some(plane) => side_by_side(&rows, plane, &look)?,
+            Some(_) => side_by_side(&rows, &look)?,
         };
         let png = picture.png()?;
         voxprep_io::write_aside(&self.output, |to| to.write_all(&png))?;
@@ -147,24 +149,30 @@ impl Preview {
     }
 }
 
-/// The slice in the middle of each, in the scale of the first: what grows is seen to grow.
-fn side_by_side(rows: &[Image<'_>], plane: Plane, look: &Look) -> Result<(Picture, String)> {
+/// One slice of each, in the scale of the first: what grows is seen to grow.
+fn side_by_side(rows: &[Row<'_>], look: &Look) -> Result<(Picture, String)> {
     let mut look = Look {
         captions: false,
         ..*look
     };
     let (mut pictures, mut captions) = (Vec::new(), Vec::new());
     for row in rows {
-        let plane = Plane::of_single_slice(row).unwrap_or(plane);
-        let slice = Slice::middle(plane, row.volume().geometry());
-        let shown = slices_in_row(row, &[slice], &look)?;
+        let shown = rows_of(std::slice::from_ref(row), &look).map_err(refused)?;
         if let Some(pane) = shown.panes.first() {
             look.scale = Scale::MmPerPixel(pane.mm_per_pixel);
         }
+        let unit = row.image.volume().header().unit;
+        let values = match shown.limits.first() {
+            Some(Some(limits)) => format!(", {}", limits.describe(unit)),
+            _ => String::new(),
+        };
         captions.push(shown.caption);
-        pictures.push(Captioned::new(shown.picture, row.title()));
+        pictures.push(Captioned::new(
+            shown.picture,
+            format!("{}{values}", row.image.title()),
+        ));
     }
-    Ok((strip(&pictures, "")?, captions.join("; ")))
+    Ok((strip(&pictures, "").map_err(refused)?, captions.join("; ")))
 }
 
 /// The images with the label maps on their grid; label maps alone where there is no image.

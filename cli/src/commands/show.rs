@@ -19,13 +19,14 @@ use voxprep_view::look::{
 use voxprep_view::mosaic::{Grid, mosaic};
 use voxprep_view::pane::{Plane, Slice};
 use voxprep_view::picture::Picture;
-use voxprep_view::slices::{below_each_other, mid_rows, slices_in_row};
+use voxprep_view::slices::{Row, mid_rows, rows_of};
 use voxprep_view::text::number;
 
 use crate::destination::{check_replaces, check_writable_file};
 use crate::failure::usage;
 use crate::inputs::{Given, Inputs};
 use crate::output::Output;
+use crate::pictures::refused;
 use crate::work::Work;
 
 /// Draw a picture of files: slices, a mosaic or a histogram
@@ -119,7 +120,7 @@ pub(crate) struct Show {
     modality: Option<Modality>,
 
     /// Bins of a histogram
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = BINS)]
     bins: usize,
 
     /// Draw the logarithm of the counts of a histogram
@@ -133,6 +134,9 @@ pub(crate) struct Show {
     #[command(flatten)]
     work: Work,
 }
+
+/// The bins of a histogram.
+const BINS: usize = 256;
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -197,6 +201,7 @@ fn scale(text: &str) -> Result<Scale, String> {
 impl Show {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         let reading = self.work.start()?;
+        self.check_use()?;
         self.check_output()?;
         let inputs = Inputs::new(&self.inputs, &self.labels, reading)?;
         for path in inputs.paths() {
@@ -220,6 +225,34 @@ impl Show {
         let file = picture.png().map_err(refused)?;
         voxprep_io::write_aside(&self.output, |to| to.write_all(&file))?;
         out.line(format_args!("{}: {said}", self.output.display()))
+    }
+
+    /// Refuses an option that the kind has no use for.
+    fn check_use(&self) -> Result<()> {
+        use Kind::{Histogram, Mid, Mosaic};
+        let given: [(&str, bool, &[Kind]); 9] = [
+            ("--slice", self.slice.is_some(), &[Mid]),
+            ("--axis", self.axis.is_some(), &[Mid, Mosaic]),
+            ("--per-row", self.per_row.is_some(), &[Mosaic]),
+            ("--every", self.every != 1, &[Mosaic]),
+            ("--contour", self.contour, &[Mid, Mosaic]),
+            ("--neurological", self.neurological, &[Mid, Mosaic]),
+            ("--window", self.window.is_some(), &[Mid, Mosaic]),
+            ("--bins", self.bins != BINS, &[Histogram]),
+            ("--log", self.log, &[Histogram]),
+        ];
+        let misplaced =
+            |(_, given, of): &&(&str, bool, &[Kind])| *given && !of.contains(&self.kind);
+        let Some((option, _, of)) = given.iter().find(misplaced) else {
+            return Ok(());
+        };
+        let name = |kind: &Kind| format!("{kind:?}").to_lowercase();
+        let of: Vec<String> = of.iter().map(name).collect();
+        Err(usage(format_args!(
+            "{option} has no meaning for --kind {}; it is for {}",
+            name(&self.kind),
+            of.join(" and ")
+        )))
     }
 
     /// Refuses what cannot be written before anything is read.
@@ -329,9 +362,13 @@ impl Show {
                         let rows = images.iter().map(|image| {
                             let mut slice = Slice::middle(plane, image.volume().geometry());
                             slice.index = self.slice.unwrap_or(slice.index);
-                            slices_in_row(image, &[slice], &look)
+                            Row {
+                                image: image.clone(),
+                                slices: vec![slice],
+                                window: None,
+                            }
                         });
-                        below_each_other(rows.collect::<Result<_, _>>()?)?
+                        rows_of(&rows.collect::<Vec<_>>(), &look)?
                     }
                 };
                 Ok((shown.picture, shown.caption))
@@ -405,13 +442,4 @@ fn channel_number(channel: &str, volume: &Volume) -> Result<usize> {
             "--channel: there is no channel '{channel}'; {remedy}"
         ))
     })
-}
-
-/// An error of the picture, with the exit code of whose fault it is.
-fn refused(error: Error) -> anyhow::Error {
-    match error {
-        Error::Core(error) => error.into(),
-        Error::TooLarge { .. } => usage(error),
-        error => error.into(),
-    }
 }

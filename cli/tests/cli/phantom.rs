@@ -116,3 +116,30 @@ fn what_makes_no_phantom_is_said_and_nothing_is_written() {
     );
     assert!(!case.path("out").exists());
 }
+
+/// Another size shows the same patient, and a folder holds one scan.
+#[test]
+fn a_smaller_scan_shows_as_much_and_has_its_own_folder() {
+    let case = Case::new();
+    case.voxprep("phantom chest-ct small --size 32,32,20 --seed 3");
+    let truth: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(case.path("small/truth.json")).unwrap())
+            .unwrap();
+    let spacing: Vec<f64> =
+        serde_json::from_value(truth["volumes"][0]["spacing_mm"].clone()).unwrap();
+    assert_eq!(
+        spacing,
+        [11.2, 11.2, 16.0].map(|mm: f64| (mm * 1e6).round() / 1e6)
+    );
+    let refused = case.voxprep("phantom abdomen-ct small");
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused
+            .error()
+            .contains("the folder holds another scan (chest-ct)"),
+        "{}",
+        refused.error()
+    );
+    let refused = case.voxprep("phantom brain-mri other --noise -3");
+    assert!(refused.error().contains("noise"), "{}", refused.error());
+}

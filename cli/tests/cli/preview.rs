@@ -42,6 +42,26 @@ fn a_scan_is_drawn_before_and_after() {
     );
 }
 
+/// Before and after are the same place: a flip of the storage shows the same picture.
+#[test]
+fn what_moves_no_anatomy_changes_no_picture() {
+    let case = Case::new();
+    let run = "preview spatial.flip scan.nii.gz -o a.png --axis axial --modality CT --set spatial.flip.axes=['z']";
+    let answer = case.voxprep(run);
+    let (_, said) = answer.stdout.split_once(": ").unwrap();
+    let place = |row: &str| {
+        row.split_once('(')
+            .unwrap()
+            .1
+            .split_once(')')
+            .unwrap()
+            .0
+            .to_owned()
+    };
+    let rows: Vec<&str> = said.split("; ").collect();
+    assert_eq!(place(rows[0]), place(rows[1]), "{said}");
+}
+
 /// The parameters of a step are those of the picture: another value, other bytes.
 #[test]
 fn a_changed_field_changes_the_picture() {

@@ -209,3 +209,44 @@ fn what_cannot_be_shown_is_said_and_nothing_is_written() {
     }
     assert_eq!(case.files("."), before);
 }
+
+/// A picture is drawn as it was asked for, or not at all.
+#[test]
+fn an_option_without_a_meaning_is_refused() {
+    let case = Case::new();
+    for (arguments, said) in [
+        (
+            "--kind mosaic --axis axial --slice 1",
+            "--slice has no meaning for --kind mosaic; it is for mid",
+        ),
+        (
+            "--kind histogram --contour",
+            "--contour has no meaning for --kind histogram; it is for mid and mosaic",
+        ),
+        (
+            "--per-row 3",
+            "--per-row has no meaning for --kind mid; it is for mosaic",
+        ),
+        (
+            "--bins 9",
+            "--bins has no meaning for --kind mid; it is for histogram",
+        ),
+    ] {
+        let answer = case.voxprep(&format!("show scan.nii.gz -o a.png {arguments}"));
+        assert_eq!((answer.code, answer.error()), (Some(2), said));
+    }
+}
+
+/// Ends so near that steps between them are no numbers: a plot, and no endless search for ticks.
+#[test]
+fn a_histogram_of_the_smallest_numbers_ends() {
+    let case = Case::new();
+    case.image("tiny.nii.gz", [0.0, 4e-323_f64].repeat(30));
+    let answer = case.voxprep("show tiny.nii.gz --kind histogram -o tiny.png");
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    case.image("wide.nii.gz", [-1.7e308, 1.7e308_f64].repeat(30));
+    let answer = case.voxprep("show wide.nii.gz -o wide.png --bare");
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    // Grey: no voxel is drawn as one that is no number.
+    assert_eq!(std::fs::read(case.path("wide.png")).unwrap()[25], 0);
+}

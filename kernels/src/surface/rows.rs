@@ -116,8 +116,10 @@ impl<'a, T: Element> Grid<'a, T> {
         end[axis] += 1;
         let (a, b) = (self.value(index), self.value(end));
         let t = ((self.level - a) / (b - a)).to_f64();
+        // Whichever end is infinite, and where the difference is: the middle.
+        let known = (b - a).to_f64().is_finite() && !t.is_nan();
         let mut point = index.map(|i| i as f64 - self.margin as f64);
-        point[axis] += if t.is_nan() { 0.5 } else { t };
+        point[axis] += if known { t } else { 0.5 };
         point
     }
 

@@ -1,3 +1,5 @@
+//! Surfaces are closed, oriented, exact, and the same for any number of threads.
+
 use std::collections::HashMap;
 
 use ndarray::{Array3, s};

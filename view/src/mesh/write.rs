@@ -72,6 +72,16 @@ impl Mesh {
                 "write STL or OBJ",
             ));
         }
+        if self.normals.len() != self.vertices.len() {
+            return Err(Error::input(
+                format!(
+                    "{} vertices have {} normals",
+                    self.vertices.len(),
+                    self.normals.len()
+                ),
+                "make the mesh of a surface, which computes them",
+            ));
+        }
         let written = match format {
             Format::Ply => self.write_ply(frame, out),
             Format::Stl => self.write_stl(frame, out),
