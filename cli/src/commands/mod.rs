@@ -16,6 +16,8 @@ mod run;
 mod schema;
 #[cfg(feature = "view")]
 mod show;
+#[cfg(feature = "view")]
+mod surface;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Preview(preview::Preview),
     #[cfg(feature = "view")]
     Show(show::Show),
+    #[cfg(feature = "view")]
+    Surface(surface::Surface),
     List(list::List),
     Describe(describe::Describe),
     Schema(schema::Schema),
@@ -59,6 +63,8 @@ impl Command {
             Self::Preview(command) => command.run(out),
             #[cfg(feature = "view")]
             Self::Show(command) => command.run(out),
+            #[cfg(feature = "view")]
+            Self::Surface(command) => command.run(out),
             Self::List(command) => command.run(out),
             Self::Describe(command) => command.run(out),
             Self::Schema(command) => command.run(out),

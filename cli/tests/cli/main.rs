@@ -17,3 +17,4 @@ mod restore;
 mod run;
 mod schema;
 mod show;
+mod surface;

@@ -82,7 +82,10 @@ fn a_changed_field_changes_the_picture() {
 fn what_cannot_be_drawn_is_said() {
     let case = Case::new();
     for (arguments, parts) in [
-        ("ct-lung scan.nii.gz -o out.jpg", &["PNG", "out.jpg"][..]),
+        (
+            "ct-lung scan.nii.gz -o out.jpg",
+            &[".png", ".html", "out.jpg"][..],
+        ),
         (
             "ct-lnug scan.nii.gz -o out.png",
             &["did you mean 'ct-lung'?"],
@@ -96,4 +99,54 @@ fn what_cannot_be_drawn_is_said() {
         refused(&case, &format!("preview {arguments}"), USAGE, parts);
     }
     assert!(!case.path("out.png").exists());
+}
+
+/// QC-13: a page of one subject that opens offline: pictures, numbers, findings, plan, record.
+#[test]
+fn a_page_holds_all_that_is_known_of_a_subject() {
+    let case = Case::new();
+    case.pipeline("p.toml", &[WINDOW]);
+    case.voxprep("preview p.toml scan.nii.gz -o page.html --modality CT --id jane7")
+        .quiet();
+    let page = fs::read_to_string(case.path("page.html")).unwrap();
+    assert!(!page.contains("http") && !page.contains("<script"));
+    for part in [
+        "Pictures",
+        "Numbers",
+        "Findings",
+        "The plan",
+        "The record",
+        "data:image/png",
+        "5 x 4 x 3",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    // The record has a keyed hash of the id, and no file is named.
+    assert!(
+        !page.contains("jane7") && !page.contains("scan.nii.gz"),
+        "{page}"
+    );
+}
+
+/// VIS-17: several draws in one picture, the same for the same seed.
+#[test]
+fn draws_are_shown_side_by_side() {
+    let case = Case::new();
+    let draw = |name: &str, seed: u64| {
+        let run = format!(
+            "preview augment.rotate scan.nii.gz -o {name} --modality CT --draws 5 --seed {seed}"
+        );
+        let answer = case.voxprep(&run);
+        assert!(
+            answer
+                .stdout
+                .ends_with(&format!("5 draws with seed {seed}\n")),
+            "{}",
+            answer.stdout
+        );
+        fs::read(case.path(name)).unwrap()
+    };
+    let once = draw("a.png", 3);
+    assert!(once == draw("b.png", 3));
+    assert!(once != draw("c.png", 4));
 }
