@@ -141,7 +141,10 @@ pub fn mosaic(images: &[Image<'_>], grid: Grid, look: &Look) -> Result<Mosaic> {
         true => LETTER_MARGIN,
         false => 0,
     };
-    let has_title = look.captions && !first.title.is_empty();
+    // Tiles go on from one image to the next, in this order.
+    let titles: Vec<&str> = images.iter().map(|image| image.title.as_str()).collect();
+    let names = titles.join(", then ");
+    let has_title = look.captions && titles.iter().any(|title| !title.is_empty());
     let title = if has_title {
         Style::TITLE.line() + 6
     } else {
@@ -209,7 +212,7 @@ pub fn mosaic(images: &[Image<'_>], grid: Grid, look: &Look) -> Result<Mosaic> {
         let room = whole.0 - 2 * MARGIN;
         let edge = MARGIN as i64;
         if has_title {
-            let text = Style::TITLE.fitted(&first.title, room)?;
+            let text = Style::TITLE.fitted(&names, room)?;
             Style::TITLE.draw(&mut picture, [edge, edge], Anchor::Left, &text)?;
         }
         let text = format!("{count} · {}", notes.join(" · "));
@@ -224,7 +227,12 @@ pub fn mosaic(images: &[Image<'_>], grid: Grid, look: &Look) -> Result<Mosaic> {
         tiles,
         limits,
         caption: format!(
-            "{count} in {rows} row{}, {}",
+            "{}{count} in {rows} row{}, {}",
+            if has_several(&titles) {
+                format!("{names}: ")
+            } else {
+                String::new()
+            },
             if rows == 1 { "" } else { "s" },
             notes.join(", ")
         ),
@@ -288,6 +296,10 @@ fn square(tiles: usize, width: usize, height: usize) -> usize {
 }
 
 /// The index of a slice in the corner of its tile.
+fn has_several(titles: &[&str]) -> bool {
+    titles.len() > 1 && titles.iter().any(|title| !title.is_empty())
+}
+
 fn write_number(picture: &mut Picture, pane: &Pane) -> Result<()> {
     let style = Style {
         colour: [190; 3],
