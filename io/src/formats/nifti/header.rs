@@ -176,8 +176,11 @@ pub(in crate::formats) fn axes(
         step: None,
     });
     let unit = seconds(fields.xyzt_units);
+    // NIfTI-1 holds no others, in whatever unit; a step like that says nothing anyway.
+    let credible = |step: &f64| (1e-30..1e30).contains(step);
     let step = |dimension: usize, unit: f64| {
-        Some(fields.pixdim[dimension].abs() * unit).filter(|s| s.is_finite() && *s > 0.0)
+        let stated = Some(fields.pixdim[dimension].abs()).filter(credible);
+        stated.map(|step| step * unit)
     };
     // Dimension 4 in hertz, ppm or rad/s is a spectrum, not time.
     let along = [
