@@ -356,6 +356,18 @@ fn check_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses what is not the name of one image file, or that of the file that is read.
+pub(crate) fn check_image_file(path: &Path, read: &Path) -> Result<()> {
+    if voxprep_io::writable_extension(path).is_none() || path.is_dir() {
+        return Err(usage(format_args!(
+            "the result is one file, and its name says which format; end it in one of {}: {}",
+            writable(),
+            path.display()
+        )));
+    }
+    check_replaces(path, read)
+}
+
 /// Refuses to write over a file that is read, or over the other half of a pair.
 pub(crate) fn check_replaces(path: &Path, read: &Path) -> Result<()> {
     let read = voxprep_io::files_read(read);

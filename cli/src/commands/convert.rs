@@ -8,10 +8,10 @@ use serde_json::Value;
 use voxprep_core::finding::doubts;
 use voxprep_core::volume::{Channels, Header, Unit};
 use voxprep_core::voxels::ElementType;
-use voxprep_io::{WriteOptions, writable_extension};
+use voxprep_io::WriteOptions;
 
-use crate::destination::{check_replaces, writable};
-use crate::failure::{say, usage};
+use crate::destination::check_image_file;
+use crate::failure::say;
 use crate::output::Output;
 use crate::work::{Work, warn};
 
@@ -76,14 +76,7 @@ fn element_type(name: &str) -> Result<ElementType, String> {
 impl Convert {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         let reading = self.work.start()?;
-        if writable_extension(&self.output).is_none() || self.output.is_dir() {
-            return Err(usage(format_args!(
-                "the name says which format to write; end it in one of {}: {}",
-                writable(),
-                self.output.display()
-            )));
-        }
-        check_replaces(&self.output, &self.input)?;
+        check_image_file(&self.output, &self.input)?;
         let mut volume = voxprep_io::read(&self.input, &reading)?;
         warn(&doubts(volume.header()).collect::<Vec<_>>());
         if let Some(to) = self.element_type {

@@ -9,10 +9,10 @@ use voxprep_core::provenance::Sidecar;
 use voxprep_core::schema;
 use voxprep_core::volume::{Role, Volume};
 use voxprep_core::with_type;
-use voxprep_io::{Error, WriteOptions, writable_extension};
+use voxprep_io::{Error, WriteOptions};
 
 use super::replay::read_sidecar;
-use crate::destination::{check_replaces, writable};
+use crate::destination::check_image_file;
 use crate::failure::usage;
 use crate::output::Output;
 use crate::work::{Work, warn};
@@ -80,14 +80,7 @@ Examples:
 impl Restore {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         let reading = self.work.start()?;
-        if writable_extension(&self.output).is_none() || self.output.is_dir() {
-            return Err(usage(format_args!(
-                "the result is one file; end its name in one of {}: {}",
-                writable(),
-                self.output.display()
-            )));
-        }
-        check_replaces(&self.output, &self.input)?;
+        check_image_file(&self.output, &self.input)?;
         let sidecar = read_sidecar(&self.from)?;
         let name = self.name(&sidecar)?;
         let volume = self.read(voxprep_io::read(&self.input, &reading)?)?;

@@ -131,7 +131,9 @@ impl Surface {
         match format {
             Some(format) => {
                 let frame = if self.ras { Frame::Ras } else { Frame::Lps };
-                let bytes = joined(&meshes).to_bytes(format, frame).map_err(refused)?;
+                let bytes = Mesh::joined(&meshes)
+                    .to_bytes(format, frame)
+                    .map_err(refused)?;
                 voxprep_io::write_aside(&self.output, |to| to.write_all(&bytes))?;
             }
             None => {
@@ -201,17 +203,4 @@ impl Surface {
             From::Oblique => Camera::oblique(40.0, 20.0),
         }
     }
-}
-
-/// Several meshes as one.
-fn joined(meshes: &[Mesh]) -> Mesh {
-    let mut all = Mesh::default();
-    for mesh in meshes {
-        let start = all.vertices.len() as u32;
-        all.vertices.extend(&mesh.vertices);
-        all.normals.extend(&mesh.normals);
-        let moved = mesh.triangles.iter().map(|t| t.map(|i| i + start));
-        all.triangles.extend(moved);
-    }
-    all
 }

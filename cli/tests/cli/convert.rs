@@ -70,7 +70,7 @@ fn what_cannot_be_converted_is_said_and_nothing_is_written() {
         (
             "scan.nii.gz out",
             USAGE,
-            &["which format to write", ".nii.gz, .nii, "],
+            &["which format", ".nii.gz, .nii, "],
         ),
         ("scan.nii.gz out.xyz", USAGE, &["which format", "out.xyz"]),
         ("scan.nii.gz folder.nii", USAGE, &["folder.nii"]),

@@ -109,6 +109,19 @@ impl Mesh {
         Ok(Self::new(surface))
     }
 
+    /// Several meshes as one: the parts one after another, not merged where they touch.
+    pub fn joined(parts: &[Self]) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            let start = all.vertices.len() as u32;
+            all.vertices.extend(&part.vertices);
+            all.normals.extend(&part.normals);
+            let moved = part.triangles.iter().map(|t| t.map(|i| i + start));
+            all.triangles.extend(moved);
+        }
+        all
+    }
+
     /// A surface with its normals.
     pub fn new(surface: Surface) -> Self {
         let mut mesh = Self {
