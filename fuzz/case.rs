@@ -96,6 +96,7 @@ impl Case {
         };
         let options = ReadOptions {
             no_limits: self.no_limits,
+            ..ReadOptions::default()
         };
         let header = voxprep_io::read_header(path, &options);
         let volume = voxprep_io::read(path, &options);
@@ -153,7 +154,10 @@ pub(crate) struct Outcome {
 
 /// Reads what was written of a volume, and holds it against the volume.
 fn compare(copy: &Path, volume: &Volume) {
-    let trusted = ReadOptions { no_limits: true };
+    let trusted = ReadOptions {
+                no_limits: true,
+                ..ReadOptions::default()
+            };
     let again = voxprep_io::read(copy, &trusted).expect("what was written can be read");
     let [written, kept] = [&again, volume].map(Volume::header);
     assert_eq!(again.voxels().size(), volume.voxels().size());

@@ -39,6 +39,29 @@ pub(crate) trait Format: Sync {
         vec![source.path().to_owned()]
     }
 
+    /// Whether a folder may be an image of this format.
+    fn reads_folders(&self) -> bool {
+        false
+    }
+
+    /// Reads the headers of the files below a folder.
+    fn folder_header(&self, folder: &Path, options: &ReadOptions) -> Result<Header> {
+        let _ = options;
+        Err(is_folder(folder))
+    }
+
+    /// Reads the volume that the files below a folder make up.
+    fn folder_volume(&self, folder: &Path, options: &ReadOptions) -> Result<Volume> {
+        let _ = options;
+        Err(is_folder(folder))
+    }
+
+    /// The files that [`Format::folder_volume`] opens.
+    fn folder_files(&self, folder: &Path) -> Vec<PathBuf> {
+        let _ = folder;
+        Vec::new()
+    }
+
     /// Where the header may be, the best guess first, if the file that is named has none of its
     /// own: a format of two files knows the name of the one from the name of the other.
     fn headers(&self, path: &Path, start: &[u8]) -> Vec<PathBuf> {
@@ -101,6 +124,16 @@ pub(crate) fn open(path: &Path) -> Result<(Source, &'static dyn Format)> {
         }
         None => Err(unknown(&source, &all)),
     }
+}
+
+/// The format of which a folder may be an image.
+pub(crate) fn for_folders(folder: &Path) -> Result<&'static dyn Format> {
+    let found = all().into_iter().find(|format| format.reads_folders());
+    found.ok_or_else(|| is_folder(folder))
+}
+
+fn is_folder(path: &Path) -> Error {
+    Error::parameter(path, "the path is a folder").remedy("give the path of a file")
 }
 
 /// What is said of contents that no format takes for its own.

@@ -16,6 +16,8 @@
 //! | [`points`] | `points.csv` |
 
 mod aside;
+#[cfg(feature = "dicom")]
+mod codec;
 mod deflate;
 mod error;
 mod format;
@@ -27,17 +29,78 @@ mod stored;
 
 use std::path::{Path, PathBuf};
 
+use voxprep_core::geometry::Geometry;
 use voxprep_core::volume::{Header, Volume};
 
 pub use crate::aside::{remove_unfinished, survive_file_size_limit, write_aside, write_text_aside};
 pub use crate::error::{Error, Fault, Result};
 
 /// How to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOptions {
     /// Trust a compressed file that declares more than 2,000 voxels per byte, and one whose voxels
     /// start more than 16 MiB behind its header and extensions.
     pub no_limits: bool,
+    /// Which of several images in a file or folder: of DICOM the number, UID or description of a
+    /// series, or of a part of it, as [`series`] lists them. Without it, only the one there is.
+    pub series: Option<String>,
+    /// What becomes of slices that are not equally far apart.
+    pub slices: SlicePolicy,
+    /// What becomes of pixels that the header calls padding.
+    pub padding: Padding,
+    /// The grid of the image that a segmentation object belongs to. Without it, the smallest that
+    /// holds its frames.
+    pub grid: Option<Geometry>,
+}
+
+/// What becomes of slices that are not equally far apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlicePolicy {
+    /// They are refused, with what is missing or uneven.
+    #[default]
+    Refuse,
+    /// They are interpolated linearly, at their true places, to steps of the median.
+    Resample,
+    /// Slices that are missing between equal steps are NaN.
+    Blank,
+    /// The series becomes several volumes, one for each run of equal steps.
+    Split,
+}
+
+/// What becomes of pixels that a header calls padding: those around a round field of view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Padding {
+    /// They keep their value.
+    #[default]
+    Keep,
+    /// They become air, -1000 HU; only where values are Hounsfield units.
+    Air,
+    /// They become NaN, and the voxels floating point.
+    Nan,
+}
+
+/// A volume in a DICOM file or folder.
+#[derive(Clone, Debug)]
+pub struct SeriesInfo {
+    /// What chooses it: `SERIES`, or `SERIES.PART` where a series holds several volumes.
+    pub id: String,
+    /// What the scanner's operator called the series.
+    pub description: String,
+    /// What tells it from other volumes of its series.
+    pub part: String,
+    /// The code of DICOM: CT, MR, ...
+    pub modality: String,
+    /// The UID of the series: an identifier of the patient's study.
+    pub uid: String,
+    /// How many frames it is made of.
+    pub frames: usize,
+    /// Its header, where its slices are on a grid.
+    pub header: Option<Header>,
+    /// Why it cannot be read.
+    pub problem: Option<String>,
+    /// Whether it is among those of which one is read where nothing is chosen: no planning image, no
+    /// segmentation, no dose.
+    pub is_usual: bool,
 }
 
 /// How to write.
@@ -64,6 +127,9 @@ impl Default for WriteOptions {
 /// contradicts itself, [`Error::Unsupported`] where nothing here reads it, [`Error::Limit`] where
 /// it declares absurdly many voxels.
 pub fn read_header(path: &Path, options: &ReadOptions) -> Result<Header> {
+    if path.is_dir() {
+        return format::for_folders(path)?.folder_header(path, options);
+    }
     let (source, format) = format::open(path)?;
     format.read_header(&source, options)
 }
@@ -73,8 +139,20 @@ pub fn read_header(path: &Path, options: &ReadOptions) -> Result<Header> {
 /// # Errors
 /// As [`read_header`], and where voxels are missing or their checksum does not hold.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
+    if path.is_dir() {
+        return format::for_folders(path)?.folder_volume(path, options);
+    }
     let (source, format) = format::open(path)?;
     format.read(&source, options)
+}
+
+/// The volumes of a DICOM file, or of all DICOM files below a folder.
+///
+/// # Errors
+/// As [`read_header`], and [`Error::Input`] where there is no DICOM image.
+#[cfg(feature = "dicom")]
+pub fn series(path: &Path, options: &ReadOptions) -> Result<Vec<SeriesInfo>> {
+    formats::dicom::list(path, options)
 }
 
 /// Writes a volume in the format that the name's extension says, aside and renamed: either the
@@ -99,6 +177,10 @@ pub fn write(path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()>
 /// The files that [`read`] opens for this name: the file itself, and of a pair both halves, however
 /// each is compressed. Only the name itself where it cannot be read.
 pub fn files_read(path: &Path) -> Vec<PathBuf> {
+    if path.is_dir() {
+        let format = format::for_folders(path);
+        return format.map_or_else(|_| Vec::new(), |format| format.folder_files(path));
+    }
     let mut files = vec![path.to_owned()];
     if let Ok((source, format)) = format::open(path) {
         for file in format.files_read(&source) {

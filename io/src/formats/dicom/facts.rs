@@ -1,0 +1,150 @@
+//! What of a header is worth keeping beside geometry and values: how the scan was made, never of
+//! whom, when, where or by whom.
+
+use std::path::Path;
+
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use serde_json::{Value, json};
+use voxprep_core::volume::Header;
+
+use super::attributes::Attributes;
+use super::choose::Content;
+use super::instance::{self, SpacingFrom};
+use super::series::{Series, Stack};
+use super::stack::TILT_DEGREES;
+use super::volume::is_inverted;
+use crate::error::Result;
+
+/// Numbers, with their units in their names.
+const NUMBERS: [(&str, Tag); 12] = [
+    ("kvp", tags::KVP),
+    ("tube_current_ma", tags::X_RAY_TUBE_CURRENT),
+    ("exposure_mas", tags::EXPOSURE),
+    ("slice_thickness_mm", tags::SLICE_THICKNESS),
+    ("repetition_time_ms", tags::REPETITION_TIME),
+    ("echo_time_ms", tags::ECHO_TIME),
+    ("inversion_time_ms", tags::INVERSION_TIME),
+    ("flip_angle_deg", tags::FLIP_ANGLE),
+    ("magnetic_field_t", tags::MAGNETIC_FIELD_STRENGTH),
+    ("magnification", tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR),
+    ("bits_stored", tags::BITS_STORED),
+    ("pixel_padding", tags::PIXEL_PADDING_VALUE),
+];
+
+/// Words of closed lists, or names of things that makers sell.
+const WORDS: [(&str, Tag); 9] = [
+    ("modality", tags::MODALITY),
+    ("manufacturer", tags::MANUFACTURER),
+    ("model", tags::MANUFACTURER_MODEL_NAME),
+    ("kernel", tags::CONVOLUTION_KERNEL),
+    ("body_part", tags::BODY_PART_EXAMINED),
+    ("patient_position", tags::PATIENT_POSITION),
+    ("view_position", tags::VIEW_POSITION),
+    ("photometric", tags::PHOTOMETRIC_INTERPRETATION),
+    ("presentation_intent", tags::PRESENTATION_INTENT_TYPE),
+];
+
+/// Adds facts and doubts to the header of a volume.
+pub(super) fn add(
+    header: &mut Header,
+    content: &Content,
+    series: &Series,
+    stack: &Stack,
+    path: &Path,
+) -> Result<()> {
+    let instances = &content.found.instances;
+    let Some((first, _)) = stack.first(instances) else {
+        return Ok(());
+    };
+    let opened = instance::open(&first.path)?;
+    let facts = &mut header.facts;
+    let mut put = |name: &str, value: Value| {
+        facts.insert(format!("dicom.{name}"), value);
+    };
+    for (name, tag) in WORDS {
+        if let Some(word) = opened.object.text(tag) {
+            put(name, json!(word));
+        }
+    }
+    for (name, tag) in NUMBERS {
+        if let Some(number) = opened.object.number(tag) {
+            put(name, json!(number));
+        }
+    }
+    put("transfer_syntax", json!(first.syntax.uid));
+    if !first.image_type.is_empty() {
+        put("image_type", json!(first.image_type));
+    }
+    if !stack.name.is_empty() {
+        put("part", json!(stack.name));
+    }
+    let windows = windows(&opened.object);
+    if !windows.is_empty() {
+        put("windows", Value::Array(windows));
+    }
+    if is_inverted(first) {
+        put("inverted", json!(true));
+    }
+    let mut doubts = stack.doubts.clone();
+    doubts.extend(first.assumed.clone());
+    let mut place = Vec::new();
+    if let Some(Ok(placed)) = &stack.placed {
+        place.extend(placed.doubts.clone());
+        if placed.tilt > TILT_DEGREES {
+            put("gantry_tilt_deg", json!((placed.tilt * 1e4).round() / 1e4));
+        }
+        if stack.slices() == 1
+            && let Some((_, frame)) = stack.first(instances)
+            && frame.between.or(frame.thickness).is_none()
+        {
+            place.push("the thickness of the only slice is not stated: 1 mm is assumed".to_owned());
+        }
+    } else {
+        place.push("the image has no place in the patient".to_owned());
+    }
+    match stack.spacing_from(instances) {
+        SpacingFrom::Patient => {}
+        SpacingFrom::Detector => put("spacing_at", json!("detector")),
+        SpacingFrom::Nowhere => {
+            place.push("the distance of pixels is not stated: 1 mm is assumed".to_owned());
+        }
+    }
+    let hidden = content.series.iter().filter(|other| other.first != series.first).count();
+    if hidden > 0 && path.is_dir() {
+        put("other_series", json!(hidden));
+    }
+    let mut warn = |name: &str, doubts: &[String]| {
+        if !doubts.is_empty() {
+            put(name, json!(doubts.join("; ")));
+        }
+    };
+    warn("header_warning", &doubts);
+    warn("affine_warning", &place);
+    Ok(())
+}
+
+/// The windows that the header proposes.
+fn windows(object: &InMemDicomObject) -> Vec<Value> {
+    let shared = object.item_of(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE);
+    let own = object.item_of(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
+    let grouped = [own, shared]
+        .into_iter()
+        .flatten()
+        .find_map(|groups| groups.item_of(tags::FRAME_VOILUT_SEQUENCE));
+    let item = grouped.unwrap_or(object);
+    let levels = item.numbers(tags::WINDOW_CENTER).unwrap_or_default();
+    let widths = item.numbers(tags::WINDOW_WIDTH).unwrap_or_default();
+    let function = item.text(tags::VOILUT_FUNCTION);
+    let pairs = levels.iter().zip(&widths).filter(|(_, width)| **width > 0.0);
+    pairs
+        .map(|(level, width)| {
+            let mut window = json!({ "level": level, "width": width });
+            if let (Some(function), Some(map)) = (&function, window.as_object_mut()) {
+                map.insert("function".to_owned(), json!(function));
+            }
+            window
+        })
+        .collect()
+}

@@ -1,0 +1,115 @@
+//! Finds the DICOM files of a folder and reads their headers, in parallel.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::instance::{self, Instance};
+use super::scan;
+use crate::error::{Error, Result};
+
+/// Folders within folders, at most.
+const DEPTH: usize = 16;
+/// Files, at most: a whole archive is not one input.
+const FILES: usize = 1 << 20;
+
+/// What a path holds.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The images, in an order that does not depend on their names.
+    pub(super) instances: Vec<Instance>,
+    /// DICOM files without pixels: reports, plans, directories.
+    pub(super) without_pixels: usize,
+    /// Files that are not DICOM.
+    pub(super) others: usize,
+    /// What is wrong with files that are DICOM and cannot be read.
+    pub(super) damaged: Vec<Error>,
+}
+
+/// All files below a folder.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|e| Error::io("open", &folder, e))?;
+        for entry in entries {
+            let entry = entry.map_err(|e| Error::io("read", &folder, e))?;
+            let kind = entry.file_type().map_err(|e| Error::io("read", &folder, e))?;
+            // A link to a file is a file; a link to a folder may lead in circles.
+            let path = entry.path();
+            if kind.is_dir() {
+                if depth + 1 < DEPTH {
+                    folders.push((path, depth + 1));
+                }
+            } else if kind.is_file() || (kind.is_symlink() && path.is_file()) {
+                files.push(path);
+            }
+            if files.len() > FILES {
+                return Err(Error::limit(&folder, "the folder holds more than a million files")
+                    .remedy("give the folder of one study or series"));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// What one file is.
+enum Kind {
+    Image(Box<Instance>),
+    WithoutPixels,
+    Other,
+    Damaged(Error),
+}
+
+fn examine(path: &Path) -> Kind {
+    let mut start = Vec::with_capacity(1024);
+    let read = File::open(path).and_then(|file| file.take(1024).read_to_end(&mut start));
+    if let Err(error) = read {
+        return Kind::Damaged(Error::io("read", path, error));
+    }
+    if !scan::recognises(&start) {
+        return Kind::Other;
+    }
+    let opened = match instance::open(path) {
+        Ok(opened) => opened,
+        Err(error) => return Kind::Damaged(error),
+    };
+    match Instance::of(path, &opened) {
+        Ok(Some(instance)) => Kind::Image(Box::new(instance)),
+        Ok(None) => Kind::WithoutPixels,
+        Err(error) => Kind::Damaged(error),
+    }
+}
+
+/// Reads the headers of a file, or of all files below a folder.
+///
+/// # Errors
+/// [`Error::Io`] where a folder cannot be listed, and what is wrong with a single file.
+pub(super) fn find(path: &Path) -> Result<Found> {
+    let is_folder = path.is_dir();
+    let files = if is_folder {
+        files(path)?
+    } else {
+        vec![path.to_owned()]
+    };
+    let kinds: Vec<Kind> = files.par_iter().map(|file| examine(file)).collect();
+    let mut found = Found::default();
+    for kind in kinds {
+        match kind {
+            Kind::Image(instance) => found.instances.push(*instance),
+            Kind::WithoutPixels => found.without_pixels += 1,
+            Kind::Other => found.others += 1,
+            Kind::Damaged(error) if is_folder => found.damaged.push(error),
+            Kind::Damaged(error) => return Err(error),
+        }
+    }
+    // By what the files say, not by what they are called.
+    found.instances.sort_by(|a, b| {
+        let key = |i: &Instance| (i.series.clone(), i.number, i.uid.clone());
+        key(a).cmp(&key(b))
+    });
+    Ok(found)
+}

@@ -1,0 +1,1 @@
+//! All attributes of all slices, as a table (IO-03).
