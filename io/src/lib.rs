@@ -48,6 +48,9 @@ pub struct ReadOptions {
     pub slices: SlicePolicy,
     /// What becomes of pixels that the header calls padding.
     pub padding: Padding,
+    /// Take the values of Philips' MR in the scale that they can be compared in, not in that of the
+    /// display: both are in the header, the first in a private element.
+    pub philips_precise: bool,
     /// The grid of the image that a segmentation object belongs to. Without it, the smallest that
     /// holds its frames.
     pub grid: Option<Geometry>,
@@ -153,6 +156,38 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
 #[cfg(feature = "dicom")]
 pub fn series(path: &Path, options: &ReadOptions) -> Result<Vec<SeriesInfo>> {
     formats::dicom::list(path, options)
+}
+
+/// Attributes of DICOM slices, as [`tags`] makes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagTable {
+    /// How many slices, or files of several frames, there are.
+    pub slices: usize,
+    /// The attributes, by their tags.
+    pub rows: Vec<TagRow>,
+}
+
+/// One attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagRow {
+    /// The tag as `gggg|eeee`, hexadecimal.
+    pub tag: String,
+    /// The keyword of the standard; empty of a private attribute.
+    pub name: String,
+    /// Whether slices have different values, or not all have one.
+    pub varies: bool,
+    /// The value in each slice, in their order along the normal; `None` where the slice has none.
+    pub values: Vec<Option<String>>,
+}
+
+/// The attributes of the slices of a DICOM volume: what is long or binary by its size, and what
+/// identifies a person or a place withheld unless `keep_identifiers`.
+///
+/// # Errors
+/// As [`read_header`]; but the slices need not be on a grid.
+#[cfg(feature = "dicom")]
+pub fn tags(path: &Path, options: &ReadOptions, keep_identifiers: bool) -> Result<TagTable> {
+    formats::dicom::tags::table(path, options, keep_identifiers)
 }
 
 /// Writes a volume in the format that the name's extension says, aside and renamed: either the

@@ -25,6 +25,7 @@ mod choose;
 mod csa;
 mod facts;
 mod folder;
+mod identifiers;
 mod instance;
 mod lut;
 mod pixels;

@@ -140,6 +140,8 @@ pub(super) struct Frame {
     pub(super) between: Option<f64>,
     pub(super) rescale: Option<Rescale>,
     pub(super) rescale_type: Option<String>,
+    /// Philips' own scale, in which values of several scans can be compared.
+    pub(super) precise: Option<Rescale>,
     pub(super) marks: Vec<(Trait, Mark)>,
     /// Of a segmentation: the segment.
     pub(super) segment: Option<i64>,
@@ -408,6 +410,7 @@ impl Instance {
                 .map(f64::abs)
                 .filter(|t| *t > 0.0),
             rescale,
+            precise: precise(groups, rescale),
             rescale_type: transformation.and_then(|item| item.text(tags::RESCALE_TYPE)),
             marks: marks(self, groups),
             segment: groups
@@ -579,6 +582,30 @@ fn spacing(
         }
     }
     ([1.0, 1.0], SpacingFrom::Nowhere)
+}
+
+/// Philips' "floating point" values: `(stored * RS + RI) / (RS * SS)`, where the scale slope SS is
+/// private (Chenevert et al., "Errors in quantitative image analysis due to platform-dependent image
+/// scaling", Transl Oncol 2014).
+fn precise(groups: &Groups<'_>, rescale: Option<Rescale>) -> Option<Rescale> {
+    const SCALE_SLOPE: Tag = Tag(0x2005, 0x100E);
+    let maker = groups.header.text(tags::MANUFACTURER).unwrap_or_default();
+    if !maker.to_ascii_uppercase().contains("PHILIPS") {
+        return None;
+    }
+    let own = groups.own.and_then(|own| own.item_of(Tag(0x2005, 0x140F)));
+    let scale = own
+        .and_then(|item| item.number(SCALE_SLOPE))
+        .or_else(|| groups.header.number(SCALE_SLOPE))
+        .filter(|scale| *scale > 0.0)?;
+    let Rescale { slope, intercept } = rescale.unwrap_or(Rescale {
+        slope: 1.0,
+        intercept: 0.0,
+    });
+    Some(Rescale {
+        slope: 1.0 / scale,
+        intercept: intercept / (slope * scale),
+    })
 }
 
 /// The repetition time in seconds, wherever it is stated.

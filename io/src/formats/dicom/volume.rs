@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         let mut maps: Vec<Map> = Vec::new();
         let mut range = [f64::INFINITY, f64::NEG_INFINITY];
         for (instance, frame) in &frames {
-            let map = map(instance, frame);
+            let map = map(instance, frame, options);
             let known = |other: &Map| match (other, &map) {
                 (Map::Keep, Map::Keep) | (Map::Table(_), Map::Table(_)) => true,
                 (Map::Add(a), Map::Add(b)) => a == b,
@@ -328,7 +328,7 @@ impl<'a> Reader<'a> {
             };
             let mut conversion = Conversion::new(&instance.shape, stored.whole, stored.bits);
             conversion.invert = is_inverted(instance);
-            conversion.map = map(instance, frame);
+            conversion.map = map(instance, frame, self.options);
             if !T::TYPE.is_integer() {
                 conversion.map = line(&conversion.map);
             }
@@ -374,11 +374,12 @@ pub(super) fn is_inverted(instance: &Instance) -> bool {
     instance.shape.photometric == Photometric::Inverted && !quantitative
 }
 
-fn map(instance: &Instance, frame: &Frame) -> Map {
+fn map(instance: &Instance, frame: &Frame, options: &ReadOptions) -> Map {
     if instance.shape.channels() == 3 {
         return Map::Keep;
     }
-    match (&instance.lut, frame.rescale) {
+    let precise = frame.precise.filter(|_| options.philips_precise);
+    match (&instance.lut, precise.or(frame.rescale)) {
         (Some(lut), _) => Map::Table(lut.clone()),
         (None, None) => Map::Keep,
         (None, Some(rescale)) => {
