@@ -6,5 +6,7 @@
     reason = "all of this is test code"
 )]
 
+mod made;
 mod references;
 mod shared;
+mod traps;

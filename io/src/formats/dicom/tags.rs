@@ -38,15 +38,7 @@ pub(crate) fn table(path: &Path, options: &ReadOptions, keep_identifiers: bool) 
         .filter_map(|at| instances.get(*at))
         .map(|instance| {
             let opened = instance::open(&instance.path)?;
-            let cell = |element: &InMemElement| {
-                let tag = element.header().tag;
-                let text = if !keep_identifiers && identifiers::identifies(tag) {
-                    WITHHELD.to_owned()
-                } else {
-                    text(element)
-                };
-                (tag, text)
-            };
+            let cell = |element: &InMemElement| (element.header().tag, text(element));
             Ok(opened.object.iter().map(cell).collect())
         })
         .collect::<Result<_>>()?;
@@ -57,13 +49,17 @@ pub(crate) fn table(path: &Path, options: &ReadOptions, keep_identifiers: bool) 
     tags.sort_unstable();
     tags.dedup();
     let rows = tags.into_iter().map(|tag| {
-        let values: Vec<Option<String>> = columns.iter().map(|c| c.get(&tag).cloned()).collect();
+        let mut values: Vec<Option<String>> = columns.iter().map(|c| c.get(&tag).cloned()).collect();
         let entry = StandardDataDictionary.by_tag(tag);
-        // What is withheld cannot be told to vary.
+        let varies = values.windows(2).any(|pair| pair[0] != pair[1]);
+        if !keep_identifiers && identifiers::identifies(tag) {
+            let known = values.iter_mut().flatten().filter(|value| !value.is_empty());
+            known.for_each(|value| WITHHELD.clone_into(value));
+        }
         TagRow {
             tag: format!("{:04x}|{:04x}", tag.group(), tag.element()),
             name: entry.map_or_else(String::new, |entry| entry.alias().to_owned()),
-            varies: values.windows(2).any(|pair| pair[0] != pair[1]),
+            varies,
             values,
         }
     });

@@ -139,7 +139,7 @@ impl<'a> Reader<'a> {
             _ => false,
         };
         if nan || blank {
-            let wide = types.iter().any(|t| matches!(t, ElementType::I32 | ElementType::F64));
+            let wide = matches!(types.first(), Some(ElementType::I32 | ElementType::F64));
             types = vec![if wide { ElementType::F64 } else { ElementType::F32 }];
         }
         Ok(Self {
