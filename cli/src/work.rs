@@ -32,6 +32,11 @@ pub(crate) struct Reading {
     #[arg(long)]
     philips_precise: bool,
 
+    /// Take what a DICOM header says that a display shows, its window or VOI look-up table, as 0 to
+    /// 1: for radiographs
+    #[arg(long)]
+    voi: bool,
+
     /// Trust files that declare very many voxels for their size
     #[arg(long)]
     no_limits: bool,
@@ -70,6 +75,7 @@ impl Reading {
                 Padding::Nan => voxprep_io::Padding::Nan,
             },
             philips_precise: self.philips_precise,
+            voi: self.voi,
             grid: None,
         }
     }

@@ -51,6 +51,9 @@ pub struct ReadOptions {
     /// Take the values of Philips' MR in the scale that they can be compared in, not in that of the
     /// display: both are in the header, the first in a private element.
     pub philips_precise: bool,
+    /// Take what the DICOM header says that a display shows, its window or VOI look-up table, as 0 to
+    /// 1, dark to bright.
+    pub voi: bool,
     /// The grid of the image that a segmentation object belongs to. Without it, the smallest that
     /// holds its frames.
     pub grid: Option<Geometry>,

@@ -12,6 +12,7 @@
 //! | `choose` | which of several volumes is meant |
 //! | `facts` | what of a header is worth keeping |
 //! | `pixels`, `lut`, `values` | the stored numbers of a frame, and what becomes of them |
+//! | `voi` | what a header says that a display shows |
 //! | `volume` | the voxels of a stack |
 //! | `seg` | segmentation objects to label maps |
 //! | `tags` | all attributes of all slices, as a table |
@@ -35,6 +36,7 @@ mod series;
 mod stack;
 pub(crate) mod tags;
 mod values;
+mod voi;
 mod volume;
 
 use std::path::{Path, PathBuf};

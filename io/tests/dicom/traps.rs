@@ -478,3 +478,46 @@ fn attributes_are_a_table_of_slices() {
     let time = withheld.rows.iter().find(|row| row.tag == "0008|0013").unwrap();
     assert_eq!((time.varies, time.values[0].as_deref()), (true, Some("(withheld)")));
 }
+
+/// IO-17: what a display shows, by a window in each of its functions, and by a table before a window.
+#[test]
+fn what_is_shown_is_the_window_or_the_table_of_the_header() {
+    let shown = |file: File| {
+        let options = ReadOptions {
+            voi: true,
+            ..ReadOptions::default()
+        };
+        voxprep_io::read(Folder::of([file]).path(), &options)
+    };
+    let windowed = |photometric: &str, function: &str| {
+        File::ct(0, 0.0)
+            .with(text((0x0028, 0x0004), "CS", photometric))
+            .with(text((0x0028, 0x1050), "DS", "-19\\40"))
+            .with(text((0x0028, 0x1051), "DS", "10\\400"))
+            .with(text((0x0028, 0x1056), "CS", function))
+    };
+    let volume = shown(windowed("MONOCHROME2", "LINEAR_EXACT")).unwrap();
+    assert_eq!(volume.header().unit, Unit::Normalised);
+    // HU -24, -23, ...: from -24 to -14.
+    let row: Vec<f64> = (0..4).map(|x| volume.voxels().get(0, [x, 0, 0]).unwrap()).collect();
+    assert_eq!(row, [0.0, 0.1_f32, 0.2, 0.3].map(f64::from));
+    let volume = shown(windowed("MONOCHROME1", "LINEAR_EXACT")).unwrap();
+    assert_eq!(volume.voxels().get(0, [0, 0, 0]), Some(1.0));
+    let volume = shown(windowed("MONOCHROME2", "LINEAR")).unwrap();
+    assert_eq!(volume.voxels().get(0, [1, 0, 0]), Some(f64::from((1.0 / 9.0_f64) as f32)));
+
+    let table = items(
+        (0x0028, 0x3010),
+        vec![vec![
+            // From HU -23 on, as a signed number.
+            ((0x0028, 0x3002), "SS", crate::made::Value::Short(vec![3, 65_513, 8])),
+            ((0x0028, 0x3006), "OW", crate::made::Value::Short(vec![51, 102, 255])),
+        ]],
+    );
+    let volume = shown(windowed("MONOCHROME2", "LINEAR").with(table)).unwrap();
+    let row: Vec<f64> = (0..4).map(|x| volume.voxels().get(0, [x, 0, 0]).unwrap()).collect();
+    assert_eq!(row, [0.2_f32, 0.2, 0.4, 1.0].map(f64::from));
+
+    let error = shown(File::ct(0, 0.0)).unwrap_err().to_string();
+    assert!(error.starts_with("the header has no window and no VOI look-up table; "), "{error}");
+}

@@ -494,7 +494,7 @@ mod tests {
         assert_eq!(found, [vec![(16, 20), (28, 30)], vec![(38, 42)]]);
 
         let error = fragments(&plain, 3, None).unwrap_err();
-        assert_eq!(error, "3 frames are declared, 2 are there");
+        assert_eq!(error, "3 frames are declared, 1 are there");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Stored numbers to values: mask and sign, inversion, padding, rescale or look-up table, in one
 //! pass over a row or a frame.
 
+use std::sync::Arc;
+
 use voxprep_core::voxels::{ElementType, Voxel};
 
 use super::instance::{Rescale, Shape};
@@ -14,6 +16,8 @@ pub(super) enum Map {
     Add(i64),
     Linear(Rescale),
     Table(Lut),
+    /// What is shown of every stored number, from the least on.
+    Shown(i64, Arc<[f32]>),
 }
 
 /// All that is done with the numbers of a frame.
@@ -163,7 +167,7 @@ impl Conversion {
             // The sum of the least and the greatest number.
             if invert { top - number } else { number }
         };
-        if self.padding.is_some() || matches!(self.map, Map::Table(_)) {
+        if self.padding.is_some() || matches!(self.map, Map::Table(_) | Map::Shown(..)) {
             let mut fits = true;
             each(bytes, first, step, out, |b| {
                 let value = self.any(i64::from(number(b, false)));
@@ -181,7 +185,7 @@ impl Conversion {
                 return Ok(());
             }
             Map::Add(added) => *added,
-            Map::Keep | Map::Table(_) => 0,
+            Map::Keep | Map::Table(_) | Map::Shown(..) => 0,
         };
         let Ok(added) = i32::try_from(added) else {
             let mut fits = true;
@@ -261,6 +265,10 @@ impl Conversion {
                 Some(T::from_real(number as f64 * slope + intercept))
             }
             Map::Table(lut) => T::from_i64(i64::from(lut.get(number))),
+            Map::Shown(first, table) => {
+                let shown = table.get(usize::try_from(number - first).ok()?)?;
+                Some(T::from_real(f64::from(*shown)))
+            }
         }
     }
 }

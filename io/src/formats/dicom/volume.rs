@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dicom_object::InMemDicomObject;
 use rayon::prelude::*;
 use voxprep_core::buf::Buf;
 use voxprep_core::volume::{Header, Modality, Unit, Volume};
@@ -13,6 +14,7 @@ use super::pixels::{Pixels, Scratch, is_float};
 use super::scan::Numbers;
 use super::series::Stack;
 use super::stack::Slice;
+use super::voi::Voi;
 use super::values::{Conversion, Map, Overflow, Target, types};
 use crate::error::{Error, Result};
 use crate::source::COPY_AGAIN;
@@ -133,6 +135,18 @@ impl<'a> Reader<'a> {
             _ if first.shape.bits_allocated > 8 => vec![ElementType::U16],
             _ => vec![ElementType::U8],
         };
+        let mut unit = unit;
+        if options.voi {
+            let plain = |(i, _): &(&Instance, &Frame)| {
+                i.shape.channels() == 1 && i.shape.bits_stored <= 16 && !is_float(i)
+            };
+            if !frames.iter().all(plain) {
+                let reason = "what is shown is only known of grey images of at most 16 bits";
+                return Err(Error::parameter(path, reason).field("voi").remedy("leave it out"));
+            }
+            types = vec![ElementType::F32];
+            unit = Unit::Normalised;
+        }
         let nan = options.padding == Padding::Nan && frames.iter().any(|(i, _)| i.padding.is_some());
         let blank = match &stack.placed {
             Some(Ok(placed)) => placed.slices.contains(&Slice::Blank),
@@ -288,6 +302,11 @@ impl<'a> Reader<'a> {
         // A decoder that fails on damaged data says so; one that panics must not end a batch.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let pixels = Pixels::open(instance, self.options.no_limits)?;
+            let opened = match self.options.voi {
+                true => Some(super::instance::open(&instance.path)?),
+                false => None,
+            };
+            let header = opened.as_ref().map(|opened| &opened.object);
             // Frames that are tiles of one image share its decoding.
             let mut groups: Vec<Vec<Job<'_, T>>> = Vec::new();
             for job in jobs {
@@ -300,7 +319,7 @@ impl<'a> Reader<'a> {
             groups
                 .into_par_iter()
                 .map_init(Scratch::default, |scratch, jobs| {
-                    self.frame(instance, &pixels, jobs, columns, scratch)
+                    self.frame(instance, &pixels, header, jobs, columns, scratch)
                 })
                 .try_reduce(|| true, |a, b| Ok(a && b))
         }));
@@ -313,6 +332,7 @@ impl<'a> Reader<'a> {
         &self,
         instance: &Instance,
         pixels: &Pixels<'_>,
+        header: Option<&InMemDicomObject>,
         jobs: Vec<Job<'_, T>>,
         columns: usize,
         scratch: &mut Scratch,
@@ -327,10 +347,13 @@ impl<'a> Reader<'a> {
                 continue;
             };
             let mut conversion = Conversion::new(&instance.shape, stored.whole, stored.bits);
-            conversion.invert = is_inverted(instance);
+            conversion.invert = is_inverted(instance) && !self.options.voi;
             conversion.map = map(instance, frame, self.options);
             if !T::TYPE.is_integer() {
                 conversion.map = line(&conversion.map);
+            }
+            if let Some(header) = header {
+                conversion.map = shown(instance, frame, header, &conversion.map)?;
             }
             conversion.padding = match (self.options.padding, instance.padding) {
                 (Padding::Air, Some(range)) => Some((range, AIR)),
@@ -393,6 +416,25 @@ fn map(instance: &Instance, frame: &Frame, options: &ReadOptions) -> Map {
             }
         }
     }
+}
+
+/// What is shown of a frame whose stored numbers become values by `map`.
+fn shown(instance: &Instance, frame: &Frame, header: &InMemDicomObject, map: &Map) -> Result<Map> {
+    // A table's entries are never negative; what a rescale gives may be.
+    let is_signed = match map {
+        Map::Linear(line) => {
+            let lows = instance.shape.range().map(|v| v * line.slope + line.intercept);
+            lows[0].min(lows[1]) < 0.0
+        }
+        _ => false,
+    };
+    let voi = Voi::of(&instance.path, header, frame.index, is_signed)?;
+    let (first, table) = voi.table(instance, |stored| match map {
+        Map::Linear(line) => stored as f64 * line.slope + line.intercept,
+        Map::Table(lut) => f64::from(lut.get(stored)),
+        _ => stored as f64,
+    });
+    Ok(Map::Shown(first, table))
 }
 
 /// The same map as a line.
