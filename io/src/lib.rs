@@ -11,6 +11,7 @@
 //! | `formats` | one file per format |
 //! | `source` | opening a file, and its bytes after decompression, block by block |
 //! | `gzip` | gzip: parallel writing, fast reading |
+//! | `codec` | frames of DICOM pixel data, compressed in whatever way |
 //! | `stored` | stored numbers to voxels: byte order, type and scale in one parallel pass |
 //! | `aside` | writing aside and renaming |
 //! | [`points`] | `points.csv` |

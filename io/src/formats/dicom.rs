@@ -21,6 +21,8 @@
 //! annex A. A header is parsed by `dicom-object`, after `scan` has found it sound; pixels are
 //! decoded by `codec`.
 
+#![cfg(feature = "dicom")]
+
 mod attributes;
 mod choose;
 mod csa;
