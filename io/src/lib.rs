@@ -12,11 +12,15 @@
 //! | `source` | opening a file, and its bytes after decompression, block by block |
 //! | `gzip` | gzip: parallel writing, fast reading |
 //! | `stored` | stored numbers to voxels: byte order, type and scale in one parallel pass |
+//! | `array` | arrays without a place: shape and order to voxels |
+//! | `described` | the names and numbers that say where an array is |
 //! | `aside` | writing aside and renaming |
 //! | [`points`] | `points.csv` |
 
+mod array;
 mod aside;
 mod deflate;
+mod described;
 mod error;
 mod format;
 mod formats;
@@ -33,11 +37,13 @@ pub use crate::aside::{remove_unfinished, survive_file_size_limit, write_aside, 
 pub use crate::error::{Error, Fault, Result};
 
 /// How to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
     /// Trust a compressed file that declares more than 2,000 voxels per byte, and one whose voxels
     /// start more than 16 MiB behind its header and extensions.
     pub no_limits: bool,
+    /// Which of several images in a file or folder.
+    pub series: Option<String>,
 }
 
 /// How to write.
