@@ -34,6 +34,8 @@ pub(crate) struct Reader {
 pub(crate) enum HeaderKind {
     /// The numbers of NIfTI and Analyze, each at its place.
     Nifti,
+    /// Texts or numbers of any kind, which may have checksums.
+    Checked,
 }
 
 /// NIfTI-1 and NIfTI-2.
@@ -54,8 +56,71 @@ pub(crate) static ANALYZE: Reader = Reader {
     written: &["copy.nii", "copy.hdr"],
 };
 
+/// numpy's `.npy`.
+pub(crate) static NPY: Reader = Reader {
+    name: "npy",
+    header: HeaderKind::Checked,
+    single: "a.npy",
+    detached: None,
+    written: &["copy.npz"],
+};
+
+/// numpy's `.npz`.
+pub(crate) static NPZ: Reader = Reader {
+    name: "npz",
+    header: HeaderKind::Checked,
+    single: "a.npz",
+    detached: None,
+    written: &["copy.npz", "copy.safetensors"],
+};
+
+/// safetensors.
+pub(crate) static SAFETENSORS: Reader = Reader {
+    name: "safetensors",
+    header: HeaderKind::Checked,
+    single: "a.safetensors",
+    detached: None,
+    written: &["copy.safetensors"],
+};
+
+/// PNG.
+pub(crate) static PNG: Reader = Reader {
+    name: "png",
+    header: HeaderKind::Checked,
+    single: "a.png",
+    detached: None,
+    written: &["copy.npz"],
+};
+
+/// TIFF.
+pub(crate) static TIFF: Reader = Reader {
+    name: "tiff",
+    header: HeaderKind::Checked,
+    single: "a.tif",
+    detached: None,
+    written: &["copy.npz"],
+};
+
+/// JPEG.
+pub(crate) static JPEG: Reader = Reader {
+    name: "jpeg",
+    header: HeaderKind::Checked,
+    single: "a.jpg",
+    detached: None,
+    written: &["copy.npz"],
+};
+
 /// All readers.
-pub(crate) static READERS: [&Reader; 2] = [&NIFTI, &ANALYZE];
+pub(crate) static READERS: [&Reader; 8] = [
+    &NIFTI,
+    &ANALYZE,
+    &NPY,
+    &NPZ,
+    &SAFETENSORS,
+    &PNG,
+    &TIFF,
+    &JPEG,
+];
 
 /// One folder for all inputs of the fuzzer, in memory where the system has such a place.
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {

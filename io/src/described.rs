@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use voxprep_core::geometry::Geometry;
 use voxprep_core::kernels::affine::Affine;
-use voxprep_core::volume::{Header, Modality, Role, Unit, Volume};
+use voxprep_core::volume::{ChannelAxis, Header, Modality, Role, Unit, Volume};
 
 use crate::array::{Image, nowhere};
 use crate::error::{Error, Result};
@@ -26,6 +26,8 @@ pub(crate) struct Described {
     pub(crate) direction: Option<[f64; 9]>,
     pub(crate) frame: Option<String>,
     pub(crate) channels: Option<Vec<String>>,
+    /// The axes that were folded into the channels, as JSON.
+    pub(crate) axes: Option<String>,
     pub(crate) unit: Option<String>,
     pub(crate) modality: Option<String>,
     pub(crate) role: Option<String>,
@@ -53,6 +55,8 @@ impl Described {
             direction: Some([x[0], y[0], z[0], x[1], y[1], z[1], x[2], y[2], z[2]]),
             frame: Some(FRAME.to_owned()),
             channels: names.iter().any(|n| !n.is_empty()).then(|| names.clone()),
+            axes: (!header.channels.axes.is_empty())
+                .then(|| json!(header.channels.axes).to_string()),
             unit: name(json!(header.unit)),
             modality: header.modality.and_then(|m| name(json!(m))),
             role: name(json!(header.role)),
@@ -77,6 +81,16 @@ impl Described {
                 header.channels.len()
             )),
             None => {}
+        }
+        let axes = self.axes.as_deref();
+        let axes: Option<Vec<ChannelAxis>> = axes.and_then(|text| serde_json::from_str(text).ok());
+        if let Some(axes) = axes {
+            let length = axes
+                .iter()
+                .try_fold(1_usize, |n, a| n.checked_mul(a.length));
+            if length == Some(header.channels.len()) {
+                header.channels.axes = axes;
+            }
         }
         let mut strange = |what: &str| warnings.push(format!("the {what} is none that is known"));
         match self.role.as_deref().map(parse::<Role>) {

@@ -144,6 +144,7 @@ fn described(members: &mut Members<'_>) -> Result<Described> {
         direction: members.numbers("direction")?,
         frame: one(members.texts("frame")?),
         channels: members.texts("channels")?,
+        axes: one(members.texts("axes")?),
         unit: one(members.texts("unit")?),
         modality: one(members.texts("modality")?),
         role: one(members.texts("role")?),

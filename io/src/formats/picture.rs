@@ -28,6 +28,9 @@ const SPACING: &str = "picture.spacing";
 /// More channels than this are no colours.
 const MOST_CHANNELS: usize = 1 << 16;
 
+/// No picture has more numbers per byte: single bits, deflated as well as can be.
+const PACKED: u64 = 8 * 1032;
+
 /// What the numbers of a pixel are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Colours {
@@ -107,7 +110,15 @@ impl Picture {
             let reason = format!("{x} x {y} pixels of {count} numbers on {z} pages are no picture");
             return Err(Error::input(path, reason).remedy(COPY_AGAIN));
         }
-        check_voxels(source, values.unwrap_or(u64::MAX), options)
+        let values = values.unwrap_or(u64::MAX);
+        if values > source.len().saturating_mul(PACKED) {
+            let reason = format!(
+                "the header declares {values} numbers, which no compression fits into {} bytes",
+                source.len()
+            );
+            return Err(Error::limit(path, reason).remedy(COPY_AGAIN));
+        }
+        check_voxels(source, values, options)
     }
 
     /// The header in our terms.

@@ -12,6 +12,7 @@
 mod case;
 mod counting;
 mod mutation;
+mod repair;
 mod seeds;
 
 use std::fs;

@@ -10,7 +10,7 @@ use voxprep_core::volume::Volume;
 use voxprep_core::voxels::Voxels;
 use voxprep_io::WriteOptions;
 
-use crate::case::{ANALYZE, Case, NIFTI, Named, Reader};
+use crate::case::{ANALYZE, Case, JPEG, NIFTI, NPY, NPZ, Named, PNG, Reader, SAFETENSORS, TIFF};
 
 /// How the seeds of a reader are called in `tests/others`: how the names begin, and how they end.
 const NAMES: [(&Reader, &[&str], &[&str]); 2] = [
@@ -22,8 +22,30 @@ const NAMES: [(&Reader, &[&str], &[&str]); 2] = [
     (&ANALYZE, &["analyze_", "spm"], &[".hdr"]),
 ];
 
+/// Where the files of other programs are that are arrays or pictures, and how their names end.
+const FOLDERS: [(&Reader, &str, &str); 6] = [
+    (&NPY, "arrays", ".npy"),
+    (&NPZ, "arrays", ".npz"),
+    (&SAFETENSORS, "arrays", ".safetensors"),
+    (&PNG, "pictures", ".png"),
+    (&TIFF, "pictures", ".tif"),
+    (&JPEG, "pictures", ".jpg"),
+];
+/// Files of those that are refused: they are no seeds.
+const REFUSED: [&str; 6] = [
+    "channels.tif",
+    "objects.npz",
+    "palette.tif",
+    "two.npz",
+    "two.safetensors",
+    "unequal.tif",
+];
+
 /// The seeds of a reader, always in the same order.
 pub(crate) fn of(reader: &'static Reader) -> Vec<Case> {
+    if let Some((_, tests, end)) = FOLDERS.iter().find(|(of, ..)| of.name == reader.name) {
+        return single_files(reader, tests, end);
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/others");
     let (_, starts, ends) = NAMES
         .iter()
@@ -63,6 +85,29 @@ pub(crate) fn of(reader: &'static Reader) -> Vec<Case> {
         // One with blocks of our own gzip, and one whose axis makes it NIfTI-2.
         let sizes = [[40, 30, 20], [33_000, 1, 1]];
         seeds.extend(sizes.map(|size| ours(reader, "a.nii.gz", size)));
+    }
+    seeds
+}
+
+/// The sound files of a folder of tests, and one of our own where the format is written.
+fn single_files(reader: &'static Reader, tests: &str, end: &str) -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/{tests}/others"));
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(end) && !REFUSED.contains(&name.as_str()))
+        .collect();
+    names.sort();
+    let case = |(i, name): (usize, &String)| Case {
+        reader,
+        named: Named::Single,
+        no_limits: i % 5 == 0,
+        first: fs::read(folder.join(name)).unwrap(),
+        second: Vec::new(),
+    };
+    let mut seeds: Vec<Case> = names.iter().enumerate().map(case).collect();
+    if !matches!(end, ".png" | ".jpg") {
+        seeds.push(ours(reader, &format!("a{end}"), [9, 8, 7]));
     }
     seeds
 }

@@ -51,6 +51,7 @@ pub(super) fn write(path: &Path, volume: &Volume, level: u32) -> Result<()> {
         small.push(("channels", texts(&[names.len()], names)));
     }
     for (name, text) in [
+        ("axes", said.axes),
         ("frame", said.frame),
         ("unit", said.unit),
         ("modality", said.modality),

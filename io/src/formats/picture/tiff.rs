@@ -1,17 +1,15 @@
-//! TIFF: pages as slices; grey, colours and palettes; 1 to 64 bits, integers and floating point.
+//! TIFF: pages as slices; grey and colours; 1 to 64 bits, integers and floating point.
 //!
 //! `pages` finds what is read; `resolution`, beside this folder's formats, how far voxels are apart.
 
 mod pages;
 mod write;
 
-use rayon::prelude::*;
 use tiff::decoder::Decoder;
-use tiff::tags::Tag;
 use voxprep_core::buf::Buf;
 use voxprep_core::volume::{Header, Volume};
 
-use super::{Picture, plain, undecoded, unpacked};
+use super::{Picture, plain, unpacked};
 use crate::error::{Error, Result};
 use crate::format::{Format, register_format};
 use crate::source::{COPY_AGAIN, Source};
@@ -64,7 +62,7 @@ impl Format for Tiff {
 /// The numbers of all pages, one after the other, in the byte order of this machine.
 fn decoded(source: &Source, pages: &Pages) -> Result<Buf<u8>> {
     let path = source.path();
-    let failed = |error: tiff::TiffError| undecoded(path, "TIFF", &error);
+    let failed = |error| pages::failed(path, error);
     let core = |e| Error::core(path, e);
     let Picture { size, .. } = &pages.picture;
     let [row, rows] = [size[0] as usize, size[1] as usize];
@@ -73,7 +71,7 @@ fn decoded(source: &Source, pages: &Pages) -> Result<Buf<u8>> {
     let each = out.len() / pages.numbers.len().max(1);
     let mut packed = Buf::<u8>::for_overwrite(match pages.pixels {
         Pixels::Plain => 0,
-        Pixels::Packed(bits) | Pixels::Palette(bits) => (row * bits).div_ceil(8) * rows,
+        Pixels::Packed(bits) => (row * bits).div_ceil(8) * rows,
     })
     .map_err(core)?;
     let mut decoder = pages::limited(Decoder::new(source.reader()).map_err(failed)?, &pages.picture);
@@ -85,7 +83,7 @@ fn decoded(source: &Source, pages: &Pages) -> Result<Buf<u8>> {
         }
         let target = match pages.pixels {
             Pixels::Plain => &mut *out,
-            Pixels::Packed(_) | Pixels::Palette(_) => packed.as_mut_slice().map_err(core)?,
+            Pixels::Packed(_) => packed.as_mut_slice().map_err(core)?,
         };
         let layout = decoder.image_buffer_layout().map_err(failed)?;
         if layout.complete_len != target.len() {
@@ -99,51 +97,9 @@ fn decoded(source: &Source, pages: &Pages) -> Result<Buf<u8>> {
         match pages.pixels {
             Pixels::Plain => {}
             Pixels::Packed(bits) => unpacked(packed.as_slice(), out, row, bits),
-            Pixels::Palette(bits) => {
-                let palette = decoder
-                    .get_tag_u16_vec(Tag::ColorMap)
-                    .map_err(failed)?;
-                coloured(packed.as_slice(), out, row, bits, &palette)
-                    .ok_or_else(|| {
-                        Error::input(path, "a pixel has a colour that is not in its palette")
-                            .field(format!("TIFF page {}", wanted + 1))
-                            .remedy(COPY_AGAIN)
-                    })?;
-            }
         }
     }
     Ok(buf)
-}
-
-/// The colours that numbers of a palette stand for: the upper 8 of the 16 bits that it has.
-fn coloured(
-    packed: &[u8],
-    out: &mut [u8],
-    row: usize,
-    bits: usize,
-    palette: &[u16],
-) -> Option<()> {
-    let mut numbers = vec![0; out.len() / 3];
-    if bits == 8 {
-        numbers.copy_from_slice(packed.get(..out.len() / 3)?);
-    } else {
-        unpacked(packed, &mut numbers, row, bits);
-    }
-    let length = palette.len() / 3;
-    let most = numbers.par_iter().copied().max().unwrap_or(0);
-    if usize::from(most) >= length {
-        return None;
-    }
-    out.par_chunks_exact_mut(3)
-        .zip(numbers)
-        .with_min_len(1 << 14)
-        .for_each(|(pixel, number)| {
-            for (part, to) in pixel.iter_mut().enumerate() {
-                let colour = palette.get(part * length + usize::from(number));
-                *to = colour.map_or(0, |c| (c >> 8) as u8);
-            }
-        });
-    Some(())
 }
 
 register_format!(Tiff);

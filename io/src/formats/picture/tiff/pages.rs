@@ -1,8 +1,9 @@
 //! Which pages of a TIFF file are slices, and what their numbers are: all must agree.
 
 use std::io::{Read, Seek};
+use std::path::Path;
 
-use tiff::ColorType;
+use tiff::{ColorType, TiffError};
 use tiff::decoder::ifd::Value;
 use tiff::decoder::{Decoder, Limits};
 use tiff::tags::{SampleFormat, Tag};
@@ -39,8 +40,19 @@ pub(super) enum Pixels {
     Plain,
     /// So many bits each, packed by rows.
     Packed(usize),
-    /// So many bits each, numbers of colours.
-    Palette(usize),
+}
+
+/// What it means that a page cannot be decoded.
+pub(super) fn failed(path: &Path, error: TiffError) -> Error {
+    match &error {
+        TiffError::UnsupportedError(what) => match undecoded(path, "TIFF", what).fault() {
+            Some(fault) => Error::unsupported(path, fault.reason.clone())
+                .field("TIFF")
+                .remedy("save it as grey or RGB, uncompressed or deflated"),
+            None => undecoded(path, "TIFF", what),
+        },
+        _ => undecoded(path, "TIFF", &error),
+    }
 }
 
 /// What a page is made of: what must be the same on all of them.
@@ -56,7 +68,7 @@ struct Page {
 impl Pages {
     pub(super) fn find(source: &Source, options: &ReadOptions) -> Result<Self> {
         let path = source.path();
-        let failed = |error: tiff::TiffError| undecoded(path, "TIFF", &error);
+        let failed = |error| failed(path, error);
         let mut decoder = Decoder::new(source.reader()).map_err(failed)?;
         let mut first: Option<(Page, Picture)> = None;
         let mut numbers = Vec::new();
@@ -170,7 +182,7 @@ pub(super) fn limited<R: Read + Seek>(decoder: Decoder<R>, picture: &Picture) ->
 impl Page {
     fn of<R: Read + Seek>(decoder: &mut Decoder<R>, source: &Source, page: usize) -> Result<Self> {
         let path = source.path();
-        let failed = |error: tiff::TiffError| undecoded(path, "TIFF", &error);
+        let failed = |error| failed(path, error);
         let refused = |reason: String| {
             Error::unsupported(path, reason)
                 .field(format!("TIFF page {}", page + 1))
@@ -198,7 +210,7 @@ impl Page {
         let colours = match colour {
             ColorType::Gray(_) => Colours::Grey,
             ColorType::GrayA(_) => Colours::GreyAlpha,
-            ColorType::RGB(_) | ColorType::Palette(_) => Colours::Rgb,
+            ColorType::RGB(_) => Colours::Rgb,
             ColorType::RGBA(_) => Colours::Rgba,
             ColorType::Multiband { num_samples, .. } => Colours::Unnamed(usize::from(num_samples)),
             other => return Err(refused(format!("the colours {other:?} are not read"))),
@@ -211,15 +223,9 @@ impl Page {
                 "white is 0 among numbers with a sign, which nothing defines".to_owned(),
             ));
         }
-        let pixels = match (colour, bits) {
-            (ColorType::Palette(_), 1 | 2 | 4 | 8) if format == SampleFormat::Uint => {
-                Pixels::Palette(usize::from(bits))
-            }
-            (ColorType::Palette(_), _) => {
-                return Err(refused(format!("a palette for {bits} bits is not read")));
-            }
-            (_, 1 | 2 | 4) if colours == Colours::Grey => Pixels::Packed(usize::from(bits)),
-            (_, 8 | 16 | 32 | 64) => Pixels::Plain,
+        let pixels = match bits {
+            1 | 2 | 4 if colours == Colours::Grey => Pixels::Packed(usize::from(bits)),
+            8 | 16 | 32 | 64 => Pixels::Plain,
             _ => return Err(refused(format!("numbers of {bits} bits are not read"))),
         };
         Ok(Self {
