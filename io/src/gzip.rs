@@ -23,7 +23,7 @@ use voxprep_core::buf::Buf;
 use crate::error::{Error, Result};
 use crate::source::{Bytes, COPY_AGAIN, Source};
 
-pub(crate) use write::write;
+pub(crate) use write::{deflate, write};
 
 /// The first bytes of every gzip file.
 pub(crate) const MAGIC: [u8; 2] = [0x1f, 0x8b];

@@ -13,13 +13,17 @@
 //! | `gzip` | gzip: parallel writing, fast reading |
 //! | `codec` | frames of DICOM pixel data, compressed in whatever way |
 //! | `stored` | stored numbers to voxels: byte order, type and scale in one parallel pass |
+//! | `array` | arrays without a place: shape and order to voxels |
+//! | `described` | the names and numbers that say where an array is |
 //! | `aside` | writing aside and renaming |
 //! | [`points`] | `points.csv` |
 
+mod array;
 mod aside;
 #[cfg(feature = "dicom")]
 mod codec;
 mod deflate;
+mod described;
 mod error;
 mod format;
 mod formats;
@@ -42,7 +46,7 @@ pub struct ReadOptions {
     /// Trust a compressed file that declares more than 2,000 voxels per byte, and one whose voxels
     /// start more than 16 MiB behind its header and extensions.
     pub no_limits: bool,
-    /// Which of several images in a file or folder: of DICOM the number, UID or description of a
+    /// Which of several images in a file or folder: of .npz the name; of DICOM the number, UID or description of a
     /// series, or of a part of it, as [`series`] lists them. Without it, only the one there is.
     pub series: Option<String>,
     /// What becomes of slices that are not equally far apart.

@@ -147,16 +147,46 @@ impl Source {
         })
     }
 
+    /// Contents that are in memory: those of a part of the file that was decoded.
+    pub(crate) fn in_memory(&self, bytes: Buf<u8>) -> Contents<'_> {
+        Contents {
+            source: self,
+            bytes: Bytes::Memory(bytes, 0),
+        }
+    }
+
+    /// The file as it is, compressed or not, from its first byte on and from wherever is sought.
+    pub(crate) fn reader(&self) -> BufReader<Reader<'_>> {
+        BufReader::with_capacity(
+            64 << 10,
+            Reader {
+                source: self,
+                at: 0,
+            },
+        )
+    }
+
     /// The whole file as it is, compressed or not.
     pub(crate) fn raw(&self) -> Result<Buf<u8>> {
-        let len = usize::try_from(self.len)
+        self.part(0, self.len)
+    }
+
+    /// So many bytes of the file as it is, compressed or not, from byte `start` on.
+    pub(crate) fn part(&self, start: u64, len: u64) -> Result<Buf<u8>> {
+        let held = start.checked_add(len).is_some_and(|end| end <= self.len);
+        if !held {
+            return Err(
+                Error::input(&self.path, "a part of the file is missing").remedy(COPY_AGAIN)
+            );
+        }
+        let len = usize::try_from(len)
             .map_err(|_| Error::limit(&self.path, "the file is larger than memory can be"))?;
         let mut buf = Buf::for_overwrite(len).map_err(|e| Error::core(&self.path, e))?;
         buf.as_mut_slice()
             .map_err(|e| Error::core(&self.path, e))?
             .par_chunks_mut(BLOCK as usize)
             .enumerate()
-            .try_for_each(|(i, chunk)| self.read_at(chunk, i as u64 * BLOCK))?;
+            .try_for_each(|(i, chunk)| self.read_at(chunk, start + i as u64 * BLOCK))?;
         Ok(buf)
     }
 
@@ -209,6 +239,34 @@ impl Source {
             }
             _ => Error::io("read", &self.path, error),
         })
+    }
+}
+
+/// Reads a file from any place, for decoders that seek.
+pub(crate) struct Reader<'a> {
+    source: &'a Source,
+    at: u64,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = self.source.len.saturating_sub(self.at);
+        let count = usize::try_from(left).map_or(out.len(), |left| left.min(out.len()));
+        read_exact_at(&self.source.file, &mut out[..count], self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl io::Seek for Reader<'_> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            io::SeekFrom::Start(at) => Some(at),
+            io::SeekFrom::End(by) => self.source.len.checked_add_signed(by),
+            io::SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
     }
 }
 

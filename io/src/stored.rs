@@ -26,6 +26,10 @@ pub(crate) enum Number {
     U32,
     I64,
     U64,
+    /// IEEE 754 binary16.
+    F16,
+    /// The upper half of a 32-bit floating-point number.
+    Bf16,
     F32,
     F64,
 }
@@ -78,7 +82,7 @@ impl Number {
     pub(crate) const fn bytes(self) -> u64 {
         match self {
             Self::U8 | Self::I8 => 1,
-            Self::I16 | Self::U16 => 2,
+            Self::I16 | Self::U16 | Self::F16 | Self::Bf16 => 2,
             Self::I32 | Self::U32 | Self::F32 => 4,
             Self::I64 | Self::U64 | Self::F64 => 8,
         }
@@ -91,7 +95,7 @@ impl Number {
             Self::I8 | Self::I16 => ElementType::I16,
             Self::U16 => ElementType::U16,
             Self::I32 | Self::U32 | Self::I64 | Self::U64 => ElementType::I32,
-            Self::F32 => ElementType::F32,
+            Self::F16 | Self::Bf16 | Self::F32 => ElementType::F32,
             Self::F64 => ElementType::F64,
         }
     }
@@ -99,7 +103,7 @@ impl Number {
     /// The voxel type with the same bits.
     const fn native(self) -> Option<ElementType> {
         match self {
-            Self::I8 | Self::U32 | Self::I64 | Self::U64 => None,
+            Self::I8 | Self::U32 | Self::I64 | Self::U64 | Self::F16 | Self::Bf16 => None,
             _ => Some(self.kept()),
         }
     }
@@ -121,7 +125,7 @@ impl Number {
     }
 
     const fn is_float(self) -> bool {
-        matches!(self, Self::F32 | Self::F64)
+        matches!(self, Self::F16 | Self::Bf16 | Self::F32 | Self::F64)
     }
 }
 
@@ -140,7 +144,7 @@ impl Scale {
     /// grid is at most half as wide as theirs, and none of them is beyond it.
     fn suits_f32(self, extent: Extent, number: Number) -> bool {
         let most = self.of(extent.low).abs().max(self.of(extent.high).abs());
-        if number == Number::F32 || most == 0.0 {
+        if number.is_float() || most == 0.0 {
             most == 0.0 || (1e-30..=f64::from(f32::MAX)).contains(&most)
         } else if self.added().is_some() {
             most <= F32_WHOLE

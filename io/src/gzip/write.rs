@@ -23,6 +23,31 @@ pub(crate) fn write(file: &mut File, pieces: &[&[u8]], level: u32) -> io::Result
         block *= 2;
     }
     let count = len.div_ceil(block) as usize;
+    let mut header = header(block, count);
+    file.write_all(&header)?;
+    let mut sizes = header[FIXED..].as_chunks_mut::<4>().0.iter_mut();
+    let sum = deflate(file, pieces, block, level, |packed| {
+        if let Some(size) = sizes.next() {
+            *size = (packed as u32).to_le_bytes();
+        }
+    })?;
+    file.write_all(&sum.sum().to_le_bytes())?;
+    file.write_all(&(len as u32).to_le_bytes())?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(&header)
+}
+
+/// Writes `pieces`, one after the other, as one deflate stream in blocks of `block` bytes, and returns
+/// their checksum; `each` is told how long each block became.
+pub(crate) fn deflate(
+    file: &mut File,
+    pieces: &[&[u8]],
+    block: u64,
+    level: u32,
+    mut each: impl FnMut(usize),
+) -> io::Result<Crc> {
+    let len: u64 = pieces.iter().map(|p| p.len() as u64).sum();
+    let count = len.div_ceil(block) as usize;
     let pack = |blocks: Range<usize>| -> Vec<(Vec<u8>, Crc)> {
         blocks
             .into_par_iter()
@@ -36,11 +61,7 @@ pub(crate) fn write(file: &mut File, pieces: &[&[u8]], level: u32) -> io::Result
             )
             .collect()
     };
-
-    let mut header = header(block, count);
-    file.write_all(&header)?;
     let mut sum = Crc::new();
-    let mut sizes = header[FIXED..].as_chunks_mut::<4>().0.iter_mut();
     let mut packed = pack(0..BATCH.min(count));
     for start in (0..count).step_by(BATCH) {
         let next = (start + BATCH).min(count)..(start + 2 * BATCH).min(count);
@@ -56,17 +77,12 @@ pub(crate) fn write(file: &mut File, pieces: &[&[u8]], level: u32) -> io::Result
         written?;
         for (bytes, part) in &packed {
             sum.combine(part);
-            if let Some(size) = sizes.next() {
-                *size = (bytes.len() as u32).to_le_bytes();
-            }
+            each(bytes.len());
         }
         packed = following;
     }
     file.write_all(&END)?;
-    file.write_all(&sum.sum().to_le_bytes())?;
-    file.write_all(&(len as u32).to_le_bytes())?;
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(&header)
+    Ok(sum)
 }
 
 /// The header of a member with one extra field: the block length, and room for the sizes.

@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 
-use crate::case::{Case, Named};
+use crate::case::{Case, HeaderKind, Named};
+use crate::repair::repair;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): enough to vary tests.
 pub(crate) struct Random(u64);
@@ -161,16 +162,26 @@ pub(crate) fn mutated(seed: &Case, random: &mut Random) -> Case {
             .unwrap();
         case.first = bytes;
     }
-    if case.named == Named::Single && random.one_in(24) {
+    let nifti = seed.reader.header == HeaderKind::Nifti;
+    if nifti && case.named == Named::Single && random.one_in(24) {
         grow(&mut case.first, random);
     }
     for _ in 0..=random.below(4) {
         change(&mut case.first, random);
     }
+    if seed.reader.header == HeaderKind::Checked {
+        if random.one_in(2) {
+            digit(&mut case.first, random);
+        }
+        if !random.one_in(4) {
+            repair(&mut case.first);
+        }
+    }
     if case.named != Named::Single && random.one_in(4) {
         change(&mut case.second, random);
     }
     if random.one_in(16) {
+        // Only where the reader knows two files: others take every case for a single one.
         case.named = random.of(&[Named::Single, Named::Header, Named::Voxels]);
     }
     if inside || random.one_in(8) {
@@ -183,6 +194,22 @@ pub(crate) fn mutated(seed: &Case, random: &mut Random) -> Case {
         case.first.truncate(usize::from(u16::MAX));
     }
     case
+}
+
+/// Changes a digit of a text, or puts one beside it.
+fn digit(bytes: &mut Vec<u8>, random: &mut Random) {
+    let places: Vec<usize> = (0..bytes.len().min(2048))
+        .filter(|&at| bytes[at].is_ascii_digit())
+        .collect();
+    let Some(&at) = places.get(random.below(places.len())) else {
+        return;
+    };
+    let digit = b'0' + random.below(10) as u8;
+    if random.one_in(3) {
+        bytes.insert(at, digit);
+    } else {
+        bytes[at] = digit;
+    }
 }
 
 /// gzip, in one member.

@@ -10,15 +10,52 @@ use voxprep_core::volume::Volume;
 use voxprep_core::voxels::Voxels;
 use voxprep_io::WriteOptions;
 
-use crate::case::{Case, Named};
+use crate::case::{ANALYZE, Case, JPEG, NIFTI, NPY, NPZ, Named, PNG, Reader, SAFETENSORS, TIFF};
 
-/// All seeds, always in the same order.
-pub(crate) fn all() -> Vec<Case> {
+/// How the seeds of a reader are called in `tests/others`: how the names begin, and how they end.
+const NAMES: [(&Reader, &[&str], &[&str]); 2] = [
+    (
+        &NIFTI,
+        &["itk_", "one_", "pair_", "two_"],
+        &[".nii", ".nii.gz", ".hdr", ".hdr.gz"],
+    ),
+    (&ANALYZE, &["analyze_", "spm"], &[".hdr"]),
+];
+
+/// Where the files of other programs are that are arrays or pictures, and how their names end.
+const FOLDERS: [(&Reader, &str, &str); 6] = [
+    (&NPY, "arrays", ".npy"),
+    (&NPZ, "arrays", ".npz"),
+    (&SAFETENSORS, "arrays", ".safetensors"),
+    (&PNG, "pictures", ".png"),
+    (&TIFF, "pictures", ".tif"),
+    (&JPEG, "pictures", ".jpg"),
+];
+/// Files of those that are refused: they are no seeds.
+const REFUSED: [&str; 6] = [
+    "channels.tif",
+    "objects.npz",
+    "palette.tif",
+    "two.npz",
+    "two.safetensors",
+    "unequal.tif",
+];
+
+/// The seeds of a reader, always in the same order.
+pub(crate) fn of(reader: &'static Reader) -> Vec<Case> {
+    if let Some((_, tests, end)) = FOLDERS.iter().find(|(of, ..)| of.name == reader.name) {
+        return single_files(reader, tests, end);
+    }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/others");
+    let (_, starts, ends) = NAMES
+        .iter()
+        .find(|(of, ..)| of.name == reader.name)
+        .unwrap();
     let mut names: Vec<String> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.ends_with(".py") && !name.contains(".img"))
+        .filter(|name| starts.iter().any(|start| name.starts_with(start)))
+        .filter(|name| ends.iter().any(|end| name.ends_with(end)))
         .collect();
     names.sort();
     let mut seeds: Vec<Case> = names
@@ -28,6 +65,7 @@ pub(crate) fn all() -> Vec<Case> {
             let first = fs::read(folder.join(name)).unwrap();
             let pair = name.contains(".hdr");
             Case {
+                reader,
                 named: match (pair, i % 2) {
                     (false, _) => Named::Single,
                     (true, 0) => Named::Header,
@@ -43,21 +81,49 @@ pub(crate) fn all() -> Vec<Case> {
             }
         })
         .collect();
-    // One with blocks of our own gzip, and one whose axis makes it NIfTI-2.
-    seeds.extend([[40, 30, 20], [33_000, 1, 1]].map(ours));
+    if reader.name == NIFTI.name {
+        // One with blocks of our own gzip, and one whose axis makes it NIfTI-2.
+        let sizes = [[40, 30, 20], [33_000, 1, 1]];
+        seeds.extend(sizes.map(|size| ours(reader, "a.nii.gz", size)));
+    }
     seeds
 }
 
-fn ours(size: [usize; 3]) -> Case {
+/// The sound files of a folder of tests, and one of our own where the format is written.
+fn single_files(reader: &'static Reader, tests: &str, end: &str) -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/{tests}/others"));
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(end) && !REFUSED.contains(&name.as_str()))
+        .collect();
+    names.sort();
+    let case = |(i, name): (usize, &String)| Case {
+        reader,
+        named: Named::Single,
+        no_limits: i % 5 == 0,
+        first: fs::read(folder.join(name)).unwrap(),
+        second: Vec::new(),
+    };
+    let mut seeds: Vec<Case> = names.iter().enumerate().map(case).collect();
+    if !matches!(end, ".png" | ".jpg") {
+        seeds.push(ours(reader, &format!("a{end}"), [9, 8, 7]));
+    }
+    seeds
+}
+
+/// A file of our own.
+fn ours(reader: &'static Reader, name: &str, size: [usize; 3]) -> Case {
     let count = size.iter().product::<usize>();
     let values: Vec<i16> = (0..count).map(|i| (i * i % 251) as i16).collect();
     let voxels = Voxels::new(1, size, Buf::from(values)).unwrap();
     let geometry = Geometry::aligned(size, [1.0, 2.0, 3.0], [5.0, 6.0, 7.0]).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.nii.gz");
+    let path = folder.path().join(name);
     let volume = Volume::new(geometry, voxels).unwrap();
     voxprep_io::write(&path, &volume, &WriteOptions::default()).unwrap();
     Case {
+        reader,
         named: Named::Single,
         no_limits: false,
         first: fs::read(path).unwrap(),

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// A window's function of level and width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Function {
+pub(super) enum Function {
     Linear,
     Exact,
     Sigmoid,
