@@ -36,6 +36,8 @@ pub(crate) enum HeaderKind {
     Nifti,
     /// Texts or numbers of any kind, which may have checksums.
     Checked,
+    /// Elements of DICOM: tag, type, length, value.
+    Elements,
 }
 
 /// NIfTI-1 and NIfTI-2.
@@ -110,8 +112,18 @@ pub(crate) static JPEG: Reader = Reader {
     written: &["copy.npz"],
 };
 
+/// DICOM.
+pub(crate) static DICOM: Reader = Reader {
+    name: "dicom",
+    header: HeaderKind::Elements,
+    single: "a.dcm",
+    detached: None,
+    written: &["copy.npz"],
+};
+
 /// All readers.
-pub(crate) static READERS: [&Reader; 8] = [
+pub(crate) static READERS: [&Reader; 9] = [
+    &DICOM,
     &NIFTI,
     &ANALYZE,
     &NPY,

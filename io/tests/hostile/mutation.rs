@@ -169,6 +169,14 @@ pub(crate) fn mutated(seed: &Case, random: &mut Random) -> Case {
     for _ in 0..=random.below(4) {
         change(&mut case.first, random);
     }
+    if seed.reader.header == HeaderKind::Elements {
+        for _ in 0..=random.below(2) {
+            element(&mut case.first, random);
+        }
+        if random.one_in(3) {
+            digit(&mut case.first, random);
+        }
+    }
     if seed.reader.header == HeaderKind::Checked {
         if random.one_in(2) {
             digit(&mut case.first, random);
@@ -194,6 +202,29 @@ pub(crate) fn mutated(seed: &Case, random: &mut Random) -> Case {
         case.first.truncate(usize::from(u16::MAX));
     }
     case
+}
+
+/// Changes an element: its length, its value, or what it is.
+fn element(bytes: &mut [u8], random: &mut Random) {
+    // Where two capital letters stand behind a tag; of implicit files anywhere.
+    let explicit: Vec<usize> = (0..bytes.len().saturating_sub(12))
+        .filter(|&at| bytes[at + 4..at + 6].iter().all(u8::is_ascii_uppercase))
+        .collect();
+    let at = match explicit.as_slice() {
+        [] => random.below(bytes.len().saturating_sub(12)),
+        places => random.of(places),
+    };
+    let (offset, width) = random.of(&[(6, 2), (8, 2), (8, 4), (8, 8), (12, 2), (4, 2), (0, 4), (4, 4)]);
+    let Some(place) = bytes.get_mut(at + offset..at + offset + width) else {
+        return;
+    };
+    let value = match random.below(4) {
+        0 => random.of(&INTEGERS),
+        1 => random.below(300) as i64,
+        2 => -1,
+        _ => i64::from_le_bytes(random.of(&[*b"SQOBUNUS", *b"65535\\\\2", *b"\xfe\xff\x00\xe0\xff\xff\xff\xff"])),
+    };
+    place.copy_from_slice(&value.to_le_bytes()[..width]);
 }
 
 /// Changes a digit of a text, or puts one beside it.

@@ -10,7 +10,7 @@ use voxprep_core::volume::Volume;
 use voxprep_core::voxels::Voxels;
 use voxprep_io::WriteOptions;
 
-use crate::case::{ANALYZE, Case, JPEG, NIFTI, NPY, NPZ, Named, PNG, Reader, SAFETENSORS, TIFF};
+use crate::case::{ANALYZE, Case, DICOM, JPEG, NIFTI, NPY, NPZ, Named, PNG, Reader, SAFETENSORS, TIFF};
 
 /// How the seeds of a reader are called in `tests/others`: how the names begin, and how they end.
 const NAMES: [(&Reader, &[&str], &[&str]); 2] = [
@@ -23,7 +23,8 @@ const NAMES: [(&Reader, &[&str], &[&str]); 2] = [
 ];
 
 /// Where the files of other programs are that are arrays or pictures, and how their names end.
-const FOLDERS: [(&Reader, &str, &str); 6] = [
+const FOLDERS: [(&Reader, &str, &str); 7] = [
+    (&DICOM, "dicom", ".dcm"),
     (&NPY, "arrays", ".npy"),
     (&NPZ, "arrays", ".npz"),
     (&SAFETENSORS, "arrays", ".safetensors"),
@@ -106,7 +107,7 @@ fn single_files(reader: &'static Reader, tests: &str, end: &str) -> Vec<Case> {
         second: Vec::new(),
     };
     let mut seeds: Vec<Case> = names.iter().enumerate().map(case).collect();
-    if !matches!(end, ".png" | ".jpg") {
+    if !matches!(end, ".png" | ".jpg" | ".dcm") {
         seeds.push(ours(reader, &format!("a{end}"), [9, 8, 7]));
     }
     seeds

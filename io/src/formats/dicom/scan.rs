@@ -28,6 +28,7 @@ const UNDEFINED: u32 = u32::MAX;
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
 const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
 const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
+const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 const TRANSFER_SYNTAX: Tag = Tag(0x0002, 0x0010);
 
 const IMPLICIT_LITTLE: &str = "1.2.840.10008.1.2";
@@ -463,23 +464,24 @@ impl Walk<'_> {
             return Err(self.wrong(head.tag, "an item outside of any sequence"));
         }
         let Some(length) = head.length else {
-            let unknown = self.explicit && head.vr != *b"SQ";
-            if unknown && head.vr == *b"UN" {
-                // An unknown element of undefined length is a sequence in implicit little endian.
-                let (explicit, big) = (self.explicit, self.big);
-                (self.explicit, self.big) = (false, false);
-                let end = self.sequence(head.tag, start, limit, None, depth);
-                (self.explicit, self.big) = (explicit, big);
-                return end;
+            if head.tag == PIXEL_DATA {
+                // An icon: its fragments are not looked at.
+                return match &head.vr {
+                    b"OB" | b"OW" => self.fragments(head.tag, start, limit),
+                    _ => Err(self.wrong(head.tag, "only bytes may be divided into fragments")),
+                };
             }
-            if unknown && head.vr != *b"OB" && head.vr != *b"OW" {
-                return Err(self.wrong(head.tag, "only a sequence may have an undefined length"));
-            }
-            let fragments = unknown || head.tag == Tag(0x7FE0, 0x0010);
-            return if fragments {
-                self.fragments(head.tag, start, limit)
-            } else {
-                self.sequence(head.tag, start, limit, None, depth)
+            return match (self.explicit, &head.vr) {
+                (false, _) | (true, b"SQ") => self.sequence(head.tag, start, limit, None, depth),
+                (true, b"UN") => {
+                    // An unknown element of undefined length is a sequence in implicit little endian.
+                    let (explicit, big) = (self.explicit, self.big);
+                    (self.explicit, self.big) = (false, false);
+                    let end = self.sequence(head.tag, start, limit, None, depth);
+                    (self.explicit, self.big) = (explicit, big);
+                    end
+                }
+                _ => Err(self.wrong(head.tag, "only a sequence may have an undefined length")),
             };
         };
         let end = start + u64::from(length);

@@ -228,7 +228,7 @@ fn gaps(steps: &[f64], median: f64) -> Option<Vec<usize>> {
         .map(|step| {
             let times = (step / median).round();
             let fits = times >= 1.0 && (step / median - times).abs() <= 0.05 * times;
-            (fits && times < 1000.0).then_some(times as usize - 1)
+            (fits && times < 1000.0).then(|| times as usize - 1)
         })
         .collect()
 }
