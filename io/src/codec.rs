@@ -12,6 +12,8 @@
 //! the file declares, and a stream that states another size is refused before anything is decoded
 //! or allocated. Nothing here knows files: a [`Refusal`] becomes an error where the path is known.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod case;
 mod jpeg;
 mod jpeg2000;
 mod jpeg_ls;
