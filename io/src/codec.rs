@@ -12,6 +12,8 @@
 //! the file declares, and a stream that states another size is refused before anything is decoded
 //! or allocated. Nothing here knows files: a [`Refusal`] becomes an error where the path is known.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod case;
 mod jpeg;
 mod jpeg2000;
 mod jpeg_ls;
@@ -20,6 +22,8 @@ mod rle;
 mod samples;
 #[cfg(test)]
 mod tests;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What one decoded frame is, as the header of the file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,9 +170,11 @@ pub(crate) fn supports(syntax: &str) -> Result<(), Refusal> {
 /// exactly `rows * columns * samples * bits_allocated / 8` bytes.
 ///
 /// Samples of fewer bits than are allocated are widened: with zeros, or where the frame is signed
-/// with the sign, which is the highest bit *of the stream's own precision* (of `bits_stored` for
-/// RLE, which has none), as GDCM and pydicom do it. A signed JPEG 2000 stream in a file that
-/// declares unsigned samples is delivered in two's complement all the same.
+/// with the sign. That is the highest bit of the stream's own precision in JPEG (as SimpleITK has
+/// it), JPEG 2000 (as pydicom has it) and JPEG XL, and of `bits_stored` in RLE, which has no
+/// precision, and JPEG-LS (as both have it); the two are the same in every sound file. A signed JPEG
+/// 2000 stream in a file that declares unsigned samples is delivered in two's complement all the
+/// same, `bits_allocated` wide. Bits above `bits_stored` are left as the stream has them.
 ///
 /// # Errors
 /// Where the stream is damaged, is of another size than the frame, or nothing here decodes it.
@@ -196,7 +202,18 @@ pub(crate) fn decode(
         Coding::Rle => rle::decode(data, frame, out),
         Coding::Jpeg => jpeg::decode(data, frame, out),
         Coding::JpegLs => jpeg_ls::decode(data, frame, out),
-        Coding::Jpeg2000 => jpeg2000::decode(data, frame, out),
-        Coding::JpegXl => jpeg_xl::decode(data, frame, out),
+        Coding::Jpeg2000 => guarded(|| jpeg2000::decode(data, frame, out)),
+        Coding::JpegXl => guarded(|| jpeg_xl::decode(data, frame, out)),
     }
+}
+
+/// Calls a decoder of another crate, some of which panic on damaged streams: openjp2 where a length
+/// overflows, in builds that check it.
+fn guarded(decoder: impl FnOnce() -> Outcome<Colours>) -> Outcome<Colours> {
+    // What a decoder leaves behind is its own, and `out`, which nobody reads after a refusal.
+    catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|_| {
+        Err(Refusal::damaged(
+            "the stream is damaged (its decoder gave up)",
+        ))
+    })
 }

@@ -264,6 +264,14 @@ pub fn file_stem(path: &Path) -> &str {
     }
 }
 
+/// Decodes one hostile frame that the fuzzer made up.
+#[cfg(fuzzing)]
+pub fn fuzz_frame(bytes: &[u8]) {
+    if let Some(case) = codec::case::Case::parse(bytes) {
+        let _ = case.run();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

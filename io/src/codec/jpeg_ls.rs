@@ -50,7 +50,7 @@ pub(super) fn decode(data: &[u8], frame: &Frame, out: &mut [u8]) -> Outcome<Colo
         write(out, frame, 0, 1, decoded.chunks_exact(bytes).map(value));
     }
     if frame.signed {
-        extend_signs(out, frame, u32::from(header.precision));
+        extend_signs(out, frame, u32::from(frame.bits_stored));
     }
     // An HP transform has been undone, and then they are RGB; the header must say the same.
     Ok(Colours::AsDeclared)

@@ -7,4 +7,12 @@
     reason = "all of this is test code"
 )]
 
+mod counting;
+mod encoders;
+mod hostile;
+mod refused;
+mod round_trips;
 mod table;
+
+#[global_allocator]
+static ALLOCATOR: counting::Counting = counting::Counting;

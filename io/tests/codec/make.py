@@ -5,7 +5,8 @@ decoders make of them and of the frames of the shared data.
 
 `crc` is the CRC-32 of the decoded frame: little-endian samples, colour by pixel, as wide as `bits`.
 Frames of data are decoded by GDCM (its libjpeg for 8 and 12 bits, OpenJPEG, CharLS); streams by
-libjpeg-turbo, OpenJPEG, CharLS and libjxl. `within` is how far a sample may be from the decoder's: 0
+libjpeg-turbo, OpenJPEG, CharLS and libjxl. `probes` are samples at
+equal distances. `within` is how far a sample may be from the decoder's: 0
 where the format, or libjpeg's integers, leave no choice.
 """
 
@@ -23,6 +24,7 @@ import pydicom
 from PIL import Image
 from pydicom.encaps import generate_frames
 
+PROBES = 40
 FOLDER = Path(__file__).parent
 FOLDERS = ["transfer_syntaxes_ct", "transfer_syntaxes_mr", "pydicom_small", "geom_rgb_j2k"]
 UID = "1.2.840.10008.1.2."
@@ -38,7 +40,8 @@ def row(name, syntax, image, signed=False, stored=None, **more):
         "name": name, "syntax": syntax, "rows": image.shape[0], "columns": image.shape[1],
         "samples": samples, "bits": bits, "stored": stored or bits, "signed": signed,
         "crc": zlib.crc32(image.astype(image.dtype.newbyteorder("<")).tobytes()),
-        "sum": int(image.astype(numpy.int64).sum()), **more,
+        "sum": int(image.astype(numpy.int64).sum()),
+        "probes": [int(v) for v in image.reshape(-1)[:: image.size // PROBES + 1]], **more,
     }
 
 
@@ -106,7 +109,8 @@ def others():
         if bits == 8 or (bits, colours) == (16, 1):
             file = io.BytesIO()
             Image.fromarray(image).save(file, "JPEG2000", no_jp2=True, tile_size=(16, 16), progression="RPCL", num_resolutions=3)
-            stream(f"{kind}-tiles.j2k", "4.90", file.getvalue(), image)
+            data = file.getvalue()
+            stream(f"{kind}-tiles.j2k", "4.90", data, imagecodecs.jpeg2k_decode(data))
         if bits in (8, 16):
             for name, options in {"lossless": {"reversible": True}, "tiles": {"reversible": True, "tile": (16, 16)}, "lossy": {"level": 0.002, "reversible": False}}.items():
                 data = imagecodecs.htj2k_encode(image, **options)
@@ -150,15 +154,51 @@ def frames(data):
         kind = ("i" if file.PixelRepresentation else "u") + str(file.BitsAllocated // 8)
         found = numpy.frombuffer(image.GetBuffer().encode("utf-8", "surrogateescape"), "<" + kind)
         shape = (file.Rows, file.Columns) + ((3,) if file.SamplesPerPixel == 3 else ())
+        # The irreversible transform of JPEG 2000 is in floats, whose last bit is anyone's.
+        within = 1 if "JPEG2000.dcm" in path.name else 0
         yield row(
             str(path.relative_to(data)), str(syntax), found.reshape(shape), bool(file.PixelRepresentation), int(file.BitsStored),
-            slope=float(file.get("RescaleSlope", 1)), intercept=float(file.get("RescaleIntercept", 0)),
+            within=within, slope=float(file.get("RescaleSlope", 1)), intercept=float(file.get("RescaleIntercept", 0)),
         )
+
+
+def corpus():
+    """What the fuzzer of the codecs starts from: syntax, kind of samples, rows, columns, stream."""
+    syntaxes = ["5", "4.50", "4.80", "4.90", "4.110"]
+    folder = FOLDER.parents[2] / "fuzz/corpus/codec"
+    folder.mkdir(parents=True, exist_ok=True)
+    small = picture(8, 1, (7, 9)), picture(8, 3, (7, 9)), picture(16, 1, (7, 9))
+    progressive = io.BytesIO()
+    Image.fromarray(small[1]).save(progressive, "JPEG", quality=50, subsampling=2, progressive=True, restart_marker_rows=1)
+    tiles = io.BytesIO()
+    Image.fromarray(small[0]).save(tiles, "JPEG2000", no_jp2=True, tile_size=(4, 4))
+    rle = numpy.array([1, 64] + 14 * [0], "<u4").tobytes() + bytes([256 - 62, 5])
+    seeds = [
+        ("5", 0, rle),
+        ("4.50", 0, imagecodecs.jpeg8_encode(small[0], 50)),
+        ("4.50", 4, imagecodecs.jpeg8_encode(small[1], 50, subsampling="420")),
+        ("4.50", 4, progressive.getvalue()),
+        ("4.50", 0x41, imagecodecs.jpeg8_encode(picture(12, 1, (7, 9)), 50, bitspersample=12)),
+        ("4.50", 1, imagecodecs.jpeg8_encode(small[2], lossless=True, predictor=7, bitspersample=16)),
+        ("4.80", 1, imagecodecs.jpegls_encode(small[2], 0)),
+        ("4.80", 4, imagecodecs.jpegls_encode(small[1], 2)),
+        ("4.90", 1, imagecodecs.jpeg2k_encode(small[2], codecformat="j2k", reversible=True)),
+        ("4.90", 4, imagecodecs.jpeg2k_encode(small[1], codecformat="j2k", level=30)),
+        ("4.90", 0, tiles.getvalue()),
+        ("4.90", 1, imagecodecs.htj2k_encode(small[2], reversible=True)),
+        ("4.90", 4, imagecodecs.htj2k_encode(small[1], level=0.002, reversible=False)),
+        ("4.110", 1, imagecodecs.jpegxl_encode(small[2], lossless=True)),
+        ("4.110", 4, imagecodecs.jpegxl_encode(small[1], distance=2.0)),
+    ]
+    for number, (syntax, kind, data) in enumerate(seeds):
+        seed = bytes([syntaxes.index(syntax), kind, 6, 8]) + bytes(data)
+        (folder / f"seed-{number:02}").write_bytes(seed)
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     jpegs()
     others()
+    corpus()
     rows += list(frames(Path(sys.argv[1]).resolve()))
     (FOLDER / "codecs.json").write_text("[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]\n")

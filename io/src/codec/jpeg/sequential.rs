@@ -28,11 +28,8 @@ impl<'a> Scanner<'a> {
         planes: &'a mut [Plane],
         precision: u32,
     ) -> Outcome<Self> {
-        if (scan.start, scan.end, scan.high, scan.low) != (0, 63, 0, 0) {
-            return Err(Refusal::damaged(
-                "a scan of the sequential JPEG stream does not hold whole blocks",
-            ));
-        }
+        // Which coefficients and bits a scan states is not looked at: it has all of them, and some
+        // encoders write zeros there.
         let mut components = Vec::with_capacity(scan.components.len());
         for (index, plane) in planes.iter_mut().enumerate() {
             let Some(component) = scan.components.iter().find(|c| c.index == index) else {
