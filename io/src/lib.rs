@@ -15,10 +15,12 @@
 //! | `array` | arrays without a place: shape and order to voxels |
 //! | `described` | the names and numbers that say where an array is |
 //! | `aside` | writing aside and renaming |
+//! | [`cases`] | the cases of a dataset: layouts of folders, and `TABLE.csv` |
 //! | [`points`] | `points.csv` |
 
 mod array;
 mod aside;
+pub mod cases;
 mod deflate;
 mod described;
 mod error;

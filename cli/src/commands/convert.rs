@@ -50,7 +50,7 @@ Examples:
   voxprep convert mask.nii.gz mask-u8.nii.gz --type u8";
 
 /// Facts that say how a file was laid out, not what is in it.
-const LAYOUT: [&str; 12] = [
+const LAYOUT: [&str; 13] = [
     "affine",
     "affine_warning",
     "datatype",
@@ -61,6 +61,7 @@ const LAYOUT: [&str; 12] = [
     "pixdim_4",
     "qform_code",
     "sform_code",
+    "spacing",
     "version",
     "xyzt_units",
 ];

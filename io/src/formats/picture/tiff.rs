@@ -1,8 +1,9 @@
 //! TIFF: pages as slices; grey and colours; 1 to 64 bits, integers and floating point.
 //!
-//! `pages` finds what is read; `resolution`, beside this folder's formats, how far voxels are apart.
+//! `scan` looks whether tags can be true, `pages` finds what is read; `resolution`, beside this folder's formats, how far voxels are apart.
 
 mod pages;
+mod scan;
 mod write;
 
 use tiff::decoder::Decoder;
