@@ -25,8 +25,9 @@ pub(crate) struct Reader {
     single: &'static str,
     /// The names of a header and of its voxels, where a volume may be two files.
     detached: Option<[&'static str; 2]>,
-    /// The names under which a volume is written again; none where the format is only read.
-    written: &'static [&'static str],
+    /// The names under which a volume is written again, each with the format that is asked for, if
+    /// any; none where the format is only read.
+    written: &'static [(&'static str, Option<&'static str>)],
 }
 
 /// How the headers of a format are written.
@@ -34,6 +35,8 @@ pub(crate) struct Reader {
 pub(crate) enum HeaderKind {
     /// The numbers of NIfTI and Analyze, each at its place.
     Nifti,
+    /// Lines of text, each with a name, a sign and a value.
+    Text,
 }
 
 /// NIfTI-1 and NIfTI-2.
@@ -42,7 +45,7 @@ pub(crate) static NIFTI: Reader = Reader {
     header: HeaderKind::Nifti,
     single: "a.nii",
     detached: Some(["a.hdr", "a.img"]),
-    written: &["copy.nii", "copy.hdr"],
+    written: &[("copy.nii", None), ("copy.hdr", None)],
 };
 
 /// Analyze 7.5, which is always a pair.
@@ -51,11 +54,29 @@ pub(crate) static ANALYZE: Reader = Reader {
     header: HeaderKind::Nifti,
     single: "a.hdr",
     detached: Some(["a.hdr", "a.img"]),
-    written: &["copy.nii", "copy.hdr"],
+    written: &[("copy.nii", None), ("copy.hdr", Some("analyze"))],
+};
+
+/// MetaImage.
+pub(crate) static METAIMAGE: Reader = Reader {
+    name: "metaimage",
+    header: HeaderKind::Text,
+    single: "a.mha",
+    detached: Some(["a.mhd", "a.raw"]),
+    written: &[("copy.mha", None), ("copy.mhd", None)],
+};
+
+/// NRRD.
+pub(crate) static NRRD: Reader = Reader {
+    name: "nrrd",
+    header: HeaderKind::Text,
+    single: "a.nrrd",
+    detached: Some(["a.nhdr", "a.raw"]),
+    written: &[("copy.nrrd", None), ("copy.nhdr", None)],
 };
 
 /// All readers.
-pub(crate) static READERS: [&Reader; 2] = [&NIFTI, &ANALYZE];
+pub(crate) static READERS: [&Reader; 4] = [&NIFTI, &ANALYZE, &METAIMAGE, &NRRD];
 
 /// One folder for all inputs of the fuzzer, in memory where the system has such a place.
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
@@ -199,9 +220,13 @@ impl Case {
         assert_eq!(header.channels, volume.header().channels);
         assert_eq!(header.attachments, volume.header().attachments);
 
-        for name in self.reader.written {
+        for (name, format) in self.reader.written {
             let copy = folder.join(name);
-            match voxprep_io::write(&copy, &volume, &WriteOptions::default()) {
+            let options = WriteOptions {
+                format: *format,
+                ..WriteOptions::default()
+            };
+            match voxprep_io::write(&copy, &volume, &options) {
                 Ok(()) => compare(&copy, &volume),
                 Err(error) => {
                     let message = error.to_string();

@@ -13,6 +13,7 @@ mod case;
 mod counting;
 mod mutation;
 mod seeds;
+mod text;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
