@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn what_is_written_is_one_ordinary_stream_for_any_number_of_threads() {
         let contents: Vec<u8> = (0..(2 << 20) + 321_u32)
-            .map(|i| (i * i >> 7) as u8)
+            .map(|i| (i.wrapping_mul(i) >> 7) as u8)
             .collect();
         let (first, second) = contents.split_at(1_000_001);
         let packed = |threads| {

@@ -7,7 +7,13 @@
     reason = "all of this is test code"
 )]
 
+mod analyze;
+mod damage;
+mod frames;
 mod made;
+mod peers;
+mod real;
+mod rules;
 
 use std::fs;
 use std::path::{Path, PathBuf};

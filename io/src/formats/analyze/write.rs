@@ -116,7 +116,8 @@ fn originator(path: &Path, geometry: &Geometry, fields: &Fields) -> Result<[i64;
             .all(|(a, b)| (a - b).abs() <= 1e-6)
     };
     let reason = if same(turned.direction(), geometry.direction()) {
-        let [x, y, z] = at_origin;
+        // Without the sign of a zero.
+        let [x, y, z] = at_origin.map(|v| (v * 1e3).round() / 1e3 + 0.0);
         format!(
             "Analyze 7.5 has the origin of the world in the middle or at a voxel of whole numbers, \
              here it is at ({x:.3}, {y:.3}, {z:.3})"
