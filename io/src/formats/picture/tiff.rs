@@ -21,6 +21,10 @@ use pages::{Pages, Pixels};
 struct Tiff;
 
 impl Format for Tiff {
+    fn key(&self) -> &'static str {
+        "tiff"
+    }
+
     fn name(&self) -> &'static str {
         "TIFF picture (.tif)"
     }
