@@ -216,6 +216,14 @@ fn put(word: &str, number: Number, place: &mut [u8]) -> Option<()> {
         Number::U32 => whole!(u32),
         Number::I64 => whole!(i64),
         Number::U64 => whole!(u64),
+        Number::F16 => {
+            let value = half::f16::from_f64(word.parse().ok()?);
+            place.copy_from_slice(&value.to_le_bytes());
+        }
+        Number::Bf16 => {
+            let value = half::bf16::from_f64(word.parse().ok()?);
+            place.copy_from_slice(&value.to_le_bytes());
+        }
         Number::F32 => place.copy_from_slice(&word.parse::<f32>().ok()?.to_le_bytes()),
         Number::F64 => place.copy_from_slice(&word.parse::<f64>().ok()?.to_le_bytes()),
     }
