@@ -25,8 +25,9 @@ pub(crate) struct Reader {
     single: &'static str,
     /// The names of a header and of its voxels, where a volume may be two files.
     detached: Option<[&'static str; 2]>,
-    /// The names under which a volume is written again; none where the format is only read.
-    written: &'static [&'static str],
+    /// The names under which a volume is written again, each with the format that is asked for, if
+    /// any; none where the format is only read.
+    written: &'static [(&'static str, Option<&'static str>)],
 }
 
 /// How the headers of a format are written.
@@ -38,6 +39,8 @@ pub(crate) enum HeaderKind {
     Checked,
     /// Elements of DICOM: tag, type, length, value.
     Elements,
+    /// Lines of text, each with a name, a sign and a value.
+    Text,
 }
 
 /// NIfTI-1 and NIfTI-2.
@@ -46,7 +49,7 @@ pub(crate) static NIFTI: Reader = Reader {
     header: HeaderKind::Nifti,
     single: "a.nii",
     detached: Some(["a.hdr", "a.img"]),
-    written: &["copy.nii", "copy.hdr"],
+    written: &[("copy.nii", None), ("copy.hdr", None)],
 };
 
 /// Analyze 7.5, which is always a pair.
@@ -55,7 +58,25 @@ pub(crate) static ANALYZE: Reader = Reader {
     header: HeaderKind::Nifti,
     single: "a.hdr",
     detached: Some(["a.hdr", "a.img"]),
-    written: &["copy.nii", "copy.hdr"],
+    written: &[("copy.nii", None), ("copy.hdr", Some("analyze"))],
+};
+
+/// MetaImage.
+pub(crate) static METAIMAGE: Reader = Reader {
+    name: "metaimage",
+    header: HeaderKind::Text,
+    single: "a.mha",
+    detached: Some(["a.mhd", "a.raw"]),
+    written: &[("copy.mha", None), ("copy.mhd", None)],
+};
+
+/// NRRD.
+pub(crate) static NRRD: Reader = Reader {
+    name: "nrrd",
+    header: HeaderKind::Text,
+    single: "a.nrrd",
+    detached: Some(["a.nhdr", "a.raw"]),
+    written: &[("copy.nrrd", None), ("copy.nhdr", None)],
 };
 
 /// numpy's `.npy`.
@@ -64,7 +85,7 @@ pub(crate) static NPY: Reader = Reader {
     header: HeaderKind::Checked,
     single: "a.npy",
     detached: None,
-    written: &["copy.npz"],
+    written: &[("copy.npz", None)],
 };
 
 /// numpy's `.npz`.
@@ -73,7 +94,7 @@ pub(crate) static NPZ: Reader = Reader {
     header: HeaderKind::Checked,
     single: "a.npz",
     detached: None,
-    written: &["copy.npz", "copy.safetensors"],
+    written: &[("copy.npz", None), ("copy.safetensors", None)],
 };
 
 /// safetensors.
@@ -82,7 +103,7 @@ pub(crate) static SAFETENSORS: Reader = Reader {
     header: HeaderKind::Checked,
     single: "a.safetensors",
     detached: None,
-    written: &["copy.safetensors"],
+    written: &[("copy.safetensors", None)],
 };
 
 /// PNG.
@@ -91,7 +112,7 @@ pub(crate) static PNG: Reader = Reader {
     header: HeaderKind::Checked,
     single: "a.png",
     detached: None,
-    written: &["copy.npz"],
+    written: &[("copy.npz", None)],
 };
 
 /// TIFF.
@@ -100,7 +121,7 @@ pub(crate) static TIFF: Reader = Reader {
     header: HeaderKind::Checked,
     single: "a.tif",
     detached: None,
-    written: &["copy.npz"],
+    written: &[("copy.npz", None)],
 };
 
 /// JPEG.
@@ -109,7 +130,7 @@ pub(crate) static JPEG: Reader = Reader {
     header: HeaderKind::Checked,
     single: "a.jpg",
     detached: None,
-    written: &["copy.npz"],
+    written: &[("copy.npz", None)],
 };
 
 /// DICOM.
@@ -118,14 +139,16 @@ pub(crate) static DICOM: Reader = Reader {
     header: HeaderKind::Elements,
     single: "a.dcm",
     detached: None,
-    written: &["copy.npz"],
+    written: &[("copy.npz", None)],
 };
 
 /// All readers.
-pub(crate) static READERS: [&Reader; 9] = [
+pub(crate) static READERS: [&Reader; 11] = [
     &DICOM,
     &NIFTI,
     &ANALYZE,
+    &METAIMAGE,
+    &NRRD,
     &NPY,
     &NPZ,
     &SAFETENSORS,
@@ -275,9 +298,13 @@ impl Case {
         assert_eq!(header.channels, volume.header().channels);
         assert_eq!(header.attachments, volume.header().attachments);
 
-        for name in self.reader.written {
+        for (name, format) in self.reader.written {
             let copy = folder.join(name);
-            match voxprep_io::write(&copy, &volume, &WriteOptions::default()) {
+            let options = WriteOptions {
+                format: *format,
+                ..WriteOptions::default()
+            };
+            match voxprep_io::write(&copy, &volume, &options) {
                 Ok(()) => compare(&copy, &volume),
                 Err(error) => {
                     let message = error.to_string();

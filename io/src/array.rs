@@ -12,13 +12,10 @@ use voxprep_core::with_type;
 
 use crate::ReadOptions;
 use crate::error::{Error, Result};
+use crate::limits::{check_channels, check_voxels};
 use crate::source::{COPY_AGAIN, Contents, Source};
 use crate::stored::{Layout, Number};
 
-/// More voxels than this per byte of the file are refused, unless the caller trusts the file.
-const VOXELS_PER_BYTE: u64 = 2_000;
-/// More channels than this are no channels of an image: each has a name.
-const MOST_CHANNELS: u64 = 1 << 16;
 /// How many slices a thread transposes at once: their values share lines of the cache.
 const SLICES: usize = 16;
 
@@ -80,15 +77,10 @@ impl Array {
                 .field("shape")
                 .remedy("save an image that has voxels"));
         }
-        check_voxels(source, values, options)?;
-        if channels.saturating_mul(parts) > MOST_CHANNELS {
-            let reason = format!("{channels} channels, at most {MOST_CHANNELS} are read");
-            return Err(Error::unsupported(path, reason)
-                .field("shape")
-                .remedy("split the array along its first axis"));
-        }
+        check_voxels(path, values, source.len(), source.is_gzip(), options)?;
         // What was counted above fits.
         let [channels, parts, x, y, z] = [channels, parts, x, y, z].map(|n| n as usize);
+        check_channels(path, channels.saturating_mul(parts))?;
         let axis = |kind, length| ChannelAxis {
             kind,
             length,
@@ -117,19 +109,6 @@ impl Array {
             axes,
         })
     }
-}
-
-/// Refuses a file that declares absurdly many voxels.
-pub(crate) fn check_voxels(source: &Source, values: u64, options: &ReadOptions) -> Result<()> {
-    if options.no_limits || values <= source.len().saturating_mul(VOXELS_PER_BYTE) {
-        return Ok(());
-    }
-    let reason = format!(
-        "the header declares {values} voxels, more than {VOXELS_PER_BYTE} for each of the file's {} bytes",
-        source.len()
-    );
-    Err(Error::limit(source.path(), reason)
-        .remedy("if the file is right, allow it with --no-limits"))
 }
 
 impl Image {

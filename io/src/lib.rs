@@ -12,25 +12,36 @@
 //! | `source` | opening a file, and its bytes after decompression, block by block |
 //! | `gzip` | gzip: parallel writing, fast reading |
 //! | `codec` | frames of DICOM pixel data, compressed in whatever way |
+//! | `zlib` | zlib: parallel writing |
+//! | `text`, `parts` | headers that are text, and the voxels that they describe, beside them or after them |
+//! | `limits` | what is refused before anything is allocated |
+//! | `interleave` | the numbers of one voxel side by side |
 //! | `stored` | stored numbers to voxels: byte order, type and scale in one parallel pass |
 //! | `array` | arrays without a place: shape and order to voxels |
 //! | `described` | the names and numbers that say where an array is |
 //! | `aside` | writing aside and renaming |
+//! | [`cases`] | the cases of a dataset: layouts of folders, and `TABLE.csv` |
 //! | [`points`] | `points.csv` |
 
 mod array;
 mod aside;
 #[cfg(feature = "dicom")]
 mod codec;
+pub mod cases;
 mod deflate;
 mod described;
 mod error;
 mod format;
 mod formats;
 mod gzip;
+mod interleave;
+mod limits;
+mod parts;
 pub mod points;
 mod source;
 mod stored;
+mod text;
+mod zlib;
 
 use std::path::{Path, PathBuf};
 
@@ -119,11 +130,17 @@ pub struct SeriesInfo {
 pub struct WriteOptions {
     /// Effort of compression where the format compresses: 0 stores, 1 is fast, 9 is small.
     pub level: u32,
+    /// The family of formats to write, by its key (see [`writable_formats`]), where several share an
+    /// extension: `analyze` makes Analyze 7.5 of a `.hdr`, which is NIfTI without it.
+    pub format: Option<&'static str>,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { level: 1 }
+        Self {
+            level: 1,
+            format: None,
+        }
     }
 }
 
@@ -214,7 +231,7 @@ pub fn write(path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()>
                 .remedy("give 0 to 9"),
         );
     }
-    format::for_writing(path)?.write(path, volume, options)
+    format::for_writing(path, options)?.write(path, volume, options)
 }
 
 /// The files that [`read`] opens for this name: the file itself, and of a pair both halves, however
@@ -235,9 +252,18 @@ pub fn files_read(path: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The files that [`write()`] makes of this name: two where the format is a pair, else one.
-pub fn files(path: &Path) -> Vec<PathBuf> {
-    format::for_writing(path).map_or_else(|_| vec![path.to_owned()], |format| format.files(path))
+/// The files that [`write()`] makes of this name: two where the format is a pair, the one that is
+/// named last, else one.
+pub fn files(path: &Path, options: &WriteOptions) -> Vec<PathBuf> {
+    format::for_writing(path, options).map_or_else(
+        |_| vec![path.to_owned()],
+        |format| format.files(path, options),
+    )
+}
+
+/// The formats that [`WriteOptions::format`] may ask for.
+pub fn writable_formats() -> Vec<&'static str> {
+    format::keys()
 }
 
 /// The extensions that [`write()`] knows, the usual ones first, without the leading dot.
@@ -293,7 +319,13 @@ mod tests {
     fn the_writable_extensions_are_known_ones() {
         assert_eq!(
             writable_extensions(),
-            ["nii.gz", "nii", "hdr", "img", "hdr.gz", "img.gz"]
+            [
+                "nii.gz", "nii", "hdr", "img", "hdr.gz", "img.gz", "mha", "mhd", "nrrd", "nhdr"
+            ]
+        );
+        assert_eq!(
+            writable_formats(),
+            ["analyze", "metaimage", "nifti", "nrrd"]
         );
         assert_eq!(writable_extension(Path::new("b/A.NII.gz")), Some("nii.gz"));
         assert_eq!(writable_extension(Path::new("nii")), None);
@@ -309,7 +341,11 @@ mod tests {
             ("folder", &["folder"]),
         ] {
             let made: Vec<_> = made.iter().map(PathBuf::from).collect();
-            assert_eq!(files(Path::new(named)), made, "{named}");
+            assert_eq!(
+                files(Path::new(named), &WriteOptions::default()),
+                made,
+                "{named}"
+            );
         }
     }
 }

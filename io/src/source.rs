@@ -51,6 +51,11 @@ impl Source {
         })
     }
 
+    /// Opens a file whose contents are what is in it, even where that begins as gzip does.
+    pub(crate) fn open_as_it_is(path: &Path) -> Result<Self> {
+        Self::open_where(path, |_, _| false)
+    }
+
     /// Opens a file; one that begins as gzip does is gzip if its length and first bytes allow.
     fn open_where(path: &Path, may_be_gzip: impl FnOnce(u64, &[u8]) -> bool) -> Result<Self> {
         let metadata = fs::metadata(path).map_err(|e| Error::io("open", path, e))?;
@@ -137,7 +142,7 @@ impl Source {
     pub(crate) fn contents(&self, start: u64, end: u64) -> Result<Contents<'_>> {
         self.check_holds(end)?;
         let bytes = if self.gzip {
-            gzip::open(self, start, end)?
+            gzip::open(&self.raw_from(0, self.len)?, start, end, &self.path)?
         } else {
             Bytes::File
         };
@@ -166,20 +171,9 @@ impl Source {
         )
     }
 
-    /// The whole file as it is, compressed or not.
-    pub(crate) fn raw(&self) -> Result<Buf<u8>> {
-        self.part(0, self.len)
-    }
-
-    /// So many bytes of the file as it is, compressed or not, from byte `start` on.
-    pub(crate) fn part(&self, start: u64, len: u64) -> Result<Buf<u8>> {
-        let held = start.checked_add(len).is_some_and(|end| end <= self.len);
-        if !held {
-            return Err(
-                Error::input(&self.path, "a part of the file is missing").remedy(COPY_AGAIN)
-            );
-        }
-        let len = usize::try_from(len)
+    /// The bytes of the file from one to another, as they are, compressed or not.
+    pub(crate) fn raw_from(&self, start: u64, end: u64) -> Result<Buf<u8>> {
+        let len = usize::try_from(end.saturating_sub(start))
             .map_err(|_| Error::limit(&self.path, "the file is larger than memory can be"))?;
         let mut buf = Buf::for_overwrite(len).map_err(|e| Error::core(&self.path, e))?;
         buf.as_mut_slice()
@@ -231,7 +225,7 @@ impl Source {
         }
     }
 
-    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
+    pub(crate) fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
         read_exact_at(&self.file, out, offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
                 Error::input(&self.path, "the file became shorter while it was read")
@@ -289,6 +283,47 @@ pub(crate) fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) ->
     Ok(())
 }
 
+/// Files that hold the contents between them, one after the other. Each is open only while it is
+/// read: there may be more of them than a process may open.
+pub(crate) struct Files {
+    /// The files, and where in each its part begins.
+    pub(crate) files: Vec<(PathBuf, u64)>,
+    /// The length of each part.
+    pub(crate) each: u64,
+}
+
+impl Files {
+    fn edge(&self, at: u64) -> u64 {
+        (at / self.each.max(1) + 1) * self.each
+    }
+
+    /// Reads what lies in one file.
+    fn read_at(&self, out: &mut [u8], at: u64) -> Result<()> {
+        let Some((path, start)) = self.files.get((at / self.each.max(1)) as usize) else {
+            return Err(Error::limit(
+                Path::new(""),
+                "there are fewer files than the header says",
+            ));
+        };
+        Source::open_as_it_is(path)?.read_at(out, start + at % self.each.max(1))
+    }
+
+    fn all(&self) -> Result<Buf<u8>> {
+        let first = self.files.first().map_or(Path::new(""), |(path, _)| path);
+        let core = |e| Error::core(first, e);
+        let len = self.each.saturating_mul(self.files.len() as u64);
+        let len = usize::try_from(len)
+            .map_err(|_| Error::limit(first, "the files are larger than memory can be"))?;
+        let mut buf = Buf::for_overwrite(len).map_err(core)?;
+        buf.as_mut_slice()
+            .map_err(core)?
+            .par_chunks_mut((self.each as usize).max(1))
+            .enumerate()
+            .try_for_each(|(i, part)| self.read_at(part, i as u64 * self.each))?;
+        Ok(buf)
+    }
+}
+
 /// Where the contents of a file are.
 pub(crate) enum Bytes {
     /// In the file, as they are.
@@ -297,6 +332,8 @@ pub(crate) enum Bytes {
     Memory(Buf<u8>, u64),
     /// Compressed, in memory, in blocks that inflate independently.
     Blocks(gzip::Blocks),
+    /// In several files, as they are.
+    Files(Files),
 }
 
 /// The contents of a file, in ranges that many threads may ask for at once.
@@ -312,7 +349,12 @@ pub(crate) struct Scratch {
     pub(crate) inflate: gzip::Scratch,
 }
 
-impl Contents<'_> {
+impl<'a> Contents<'a> {
+    /// Contents that were found in another way than [`Source::contents`] does.
+    pub(crate) fn new(source: &'a Source, bytes: Bytes) -> Self {
+        Self { source, bytes }
+    }
+
     /// The path, for messages.
     pub(crate) fn path(&self) -> &Path {
         &self.source.path
@@ -322,16 +364,34 @@ impl Contents<'_> {
     pub(crate) fn edge(&self, at: u64) -> u64 {
         match &self.bytes {
             Bytes::Blocks(blocks) => (at / blocks.block() + 1) * blocks.block(),
+            Bytes::Files(files) => files.edge(at).min(at + BLOCK),
             Bytes::File | Bytes::Memory(..) => at + BLOCK,
         }
     }
 
     /// The same contents in a form in which any range, as often as needed, is cheap.
     pub(crate) fn for_any_range(mut self) -> Result<Self> {
-        if let Bytes::Blocks(blocks) = &self.bytes {
-            self.bytes = Bytes::Memory(blocks.inflate_all(&self.source.path)?, 0);
+        match &self.bytes {
+            Bytes::Blocks(blocks) => {
+                self.bytes = Bytes::Memory(blocks.inflate_all(&self.source.path)?, 0);
+            }
+            Bytes::Files(files) => self.bytes = Bytes::Memory(files.all()?, 0),
+            Bytes::File | Bytes::Memory(..) => {}
         }
         Ok(self)
+    }
+
+    /// Copies any range.
+    pub(crate) fn copy(&self, range: Range<u64>, out: &mut [u8]) -> Result<()> {
+        let mut scratch = Scratch::default();
+        let (mut at, mut rest) = (range.start, out);
+        while at < range.end && !rest.is_empty() {
+            let end = self.edge(at).min(range.end);
+            let (part, following) = rest.split_at_mut(rest.len().min((end - at) as usize));
+            self.read_into(at..end, part, &mut scratch)?;
+            (at, rest) = (end, following);
+        }
+        self.finish()
     }
 
     /// Whether elements of `step` bytes from `start` on never cross an edge.
@@ -340,6 +400,7 @@ impl Contents<'_> {
             Bytes::Blocks(blocks) => {
                 blocks.block().is_multiple_of(step) && start.is_multiple_of(step)
             }
+            Bytes::Files(files) => start == 0 && files.each.is_multiple_of(step),
             Bytes::File | Bytes::Memory(..) => true,
         }
     }
@@ -369,6 +430,7 @@ impl Contents<'_> {
     ) -> Result<()> {
         match &self.bytes {
             Bytes::File => self.source.read_at(out, range.start),
+            Bytes::Files(files) => files.read_at(out, range.start),
             Bytes::Memory(buf, first) => {
                 out.copy_from_slice(self.slice(buf, *first, &range)?);
                 Ok(())
@@ -383,7 +445,7 @@ impl Contents<'_> {
     pub(crate) fn finish(&self) -> Result<()> {
         match &self.bytes {
             Bytes::Blocks(blocks) => blocks.check_sum(&self.source.path),
-            Bytes::File | Bytes::Memory(..) => Ok(()),
+            Bytes::File | Bytes::Memory(..) | Bytes::Files(_) => Ok(()),
         }
     }
 
@@ -422,7 +484,7 @@ mod tests {
             message.starts_with("the file became shorter while it was read; try again"),
             "{message}"
         );
-        assert!(source.raw().is_err());
+        assert!(source.raw_from(0, source.len()).is_err());
     }
 
     #[test]

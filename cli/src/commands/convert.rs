@@ -34,7 +34,11 @@ pub(crate) struct Convert {
     #[arg(long = "type", value_name = "TYPE", value_parser = element_type)]
     element_type: Option<ElementType>,
 
-    /// Compression of files that end in .gz: 0 stores, 1 is fast, 9 is small
+    /// The format, where the name does not tell it from another: analyze makes Analyze 7.5 of .hdr
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    format: Option<&'static str>,
+
+    /// Compression, where the format has one: 0 stores, 1 is fast, 9 is small
     #[arg(long, value_name = "N", default_value_t = WriteOptions::default().level,
           value_parser = clap::value_parser!(u32).range(0..=9))]
     level: u32,
@@ -47,10 +51,13 @@ const EXAMPLES: &str = "\
 Examples:
   voxprep convert scan.nii.gz scan.nii
   voxprep convert scan.nii small.nii.gz --level 9
+  voxprep convert scan.mha scan.nrrd
+  voxprep convert scan.nii.gz scan.mhd --level 0
+  voxprep convert scan.nii.gz scan.hdr --format analyze
   voxprep convert mask.nii.gz mask-u8.nii.gz --type u8";
 
 /// Facts that say how a file was laid out, not what is in it.
-const LAYOUT: [&str; 12] = [
+const LAYOUT: [&str; 13] = [
     "affine",
     "affine_warning",
     "datatype",
@@ -61,6 +68,7 @@ const LAYOUT: [&str; 12] = [
     "pixdim_4",
     "qform_code",
     "sform_code",
+    "spacing",
     "version",
     "xyzt_units",
 ];
@@ -71,6 +79,12 @@ const NAMED: usize = 6;
 fn element_type(name: &str) -> Result<ElementType, String> {
     serde_json::from_value(Value::from(name))
         .map_err(|_| "there is no such type; give u8, i16, u16, i32, f32 or f64".to_owned())
+}
+
+fn format(name: &str) -> Result<&'static str, String> {
+    let known = voxprep_io::writable_formats();
+    let found = known.iter().find(|known| **known == name).copied();
+    found.ok_or_else(|| format!("there is no such format; give one of {}", known.join(", ")))
 }
 
 impl Convert {
@@ -90,7 +104,11 @@ impl Convert {
                 say("warning", message);
             }
         }
-        voxprep_io::write(&self.output, &volume, &WriteOptions { level: self.level })?;
+        let options = WriteOptions {
+            level: self.level,
+            format: self.format,
+        };
+        voxprep_io::write(&self.output, &volume, &options)?;
         let written = voxprep_io::read_header(&self.output, &reading)?;
         let lost = lost(volume.header(), &written);
         if !lost.is_empty() {
@@ -100,7 +118,7 @@ impl Convert {
                 format_args!("not carried over: {}: {path}", lost.join(", ")),
             );
         }
-        for file in voxprep_io::files(&self.output) {
+        for file in voxprep_io::files(&self.output, &options) {
             out.line(file.display())?;
         }
         Ok(())

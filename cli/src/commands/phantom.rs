@@ -207,7 +207,11 @@ impl Phantom {
         let mut files = Vec::new();
         for (name, volume) in subject.volumes() {
             let path = target.path_of(name)?;
-            voxprep_io::write(&path, volume, &WriteOptions { level: self.level })?;
+            let options = WriteOptions {
+                level: self.level,
+                ..WriteOptions::default()
+            };
+            voxprep_io::write(&path, volume, &options)?;
             files.push(path.display().to_string());
         }
         voxprep_io::write_text_aside(&path, &(output::json(&truth)? + "\n"))?;

@@ -66,6 +66,10 @@ impl Dicom {
 }
 
 impl Format for Dicom {
+    fn key(&self) -> &'static str {
+        "dicom"
+    }
+
     fn name(&self) -> &'static str {
         "DICOM (a file, or the folder of a series)"
     }

@@ -48,6 +48,10 @@ impl Numpy {
 }
 
 impl Format for Numpy {
+    fn key(&self) -> &'static str {
+        "npy"
+    }
+
     fn name(&self) -> &'static str {
         "NumPy array (.npy)"
     }

@@ -75,6 +75,10 @@ impl<'a> Found<'a> {
 }
 
 impl Format for Npz {
+    fn key(&self) -> &'static str {
+        "npz"
+    }
+
     fn name(&self) -> &'static str {
         "NumPy archive (.npz)"
     }

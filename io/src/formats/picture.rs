@@ -18,15 +18,13 @@ use voxprep_core::geometry::Geometry;
 use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header, REGRIDDED, Volume};
 
 use crate::ReadOptions;
-use crate::array::check_voxels;
 use crate::error::{Error, Result};
+use crate::limits::{check_channels, check_voxels};
 use crate::source::{COPY_AGAIN, Source};
 use crate::stored::{Layout, Number};
 
 /// The fact that a spacing was not in the file.
 const SPACING: &str = "picture.spacing";
-/// More channels than this are no colours.
-const MOST_CHANNELS: usize = 1 << 16;
 
 /// No picture has more numbers per byte: single bits, deflated as well as can be.
 const PACKED: u64 = 8 * 1032;
@@ -106,7 +104,7 @@ impl Picture {
         let values = [y, z, count as u64]
             .iter()
             .try_fold(x, |n, &length| n.checked_mul(length));
-        if self.size.contains(&0) || values.is_none() || count > MOST_CHANNELS {
+        if self.size.contains(&0) || values.is_none() {
             let reason = format!("{x} x {y} pixels of {count} numbers on {z} pages are no picture");
             return Err(Error::input(path, reason).remedy(COPY_AGAIN));
         }
@@ -118,7 +116,8 @@ impl Picture {
             );
             return Err(Error::limit(path, reason).remedy(COPY_AGAIN));
         }
-        check_voxels(source, values, options)
+        check_channels(path, count)?;
+        check_voxels(path, values, source.len(), true, options)
     }
 
     /// The header in our terms.

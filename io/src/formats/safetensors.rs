@@ -115,6 +115,10 @@ impl Safetensors {
 }
 
 impl Format for Safetensors {
+    fn key(&self) -> &'static str {
+        "safetensors"
+    }
+
     fn name(&self) -> &'static str {
         "safetensors (.safetensors)"
     }

@@ -62,7 +62,10 @@ fn a_shape_that_the_file_cannot_hold_is_refused_before_anything_is_allocated() {
             "(1, 1, 2, 3, 4)",
             "shape: the array has the shape [1, 1, 2, 3, 4]",
         ),
-        ("(70000, 1, 1, 1)", "shape: 70000 channels, at most 65536"),
+        (
+            "(70000, 1, 1, 1)",
+            "the header declares 70000 channels, at most 65536",
+        ),
     ] {
         let message = with("a.npy", &shaped(shape));
         assert!(message.starts_with(expected), "{shape}: {message}");

@@ -57,7 +57,15 @@ fn numpy_and_safetensors_read_what_is_written() {
             ("a.safetensors", 1),
         ] {
             let path = folder.path().join(name);
-            voxprep_io::write(&path, &original, &WriteOptions { level }).unwrap();
+            voxprep_io::write(
+                &path,
+                &original,
+                &WriteOptions {
+                    level,
+                    ..WriteOptions::default()
+                },
+            )
+            .unwrap();
         }
         std::fs::write(folder.path().join("voxels.raw"), original.voxels().bytes()).unwrap();
         let rows = original.geometry().world_from_index();

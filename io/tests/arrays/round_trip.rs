@@ -75,7 +75,7 @@ proptest! {
         }
         for name in ["a.npy", "a.npz", "a.safetensors"] {
             let path = folder.path().join(name);
-            voxprep_io::write(&path, &original, &WriteOptions { level }).unwrap();
+            voxprep_io::write(&path, &original, &WriteOptions { level, ..WriteOptions::default() }).unwrap();
             let again = read(&path);
             prop_assert_eq!(again.voxels().bytes(), original.voxels().bytes());
             let [written, kept] = [&again, &original].map(Volume::header);
@@ -148,7 +148,15 @@ fn other_crates_read_what_is_written() {
         .collect();
     for level in [0, 1, 6] {
         let npz = folder.path().join("a.npz");
-        voxprep_io::write(&npz, &original, &WriteOptions { level }).unwrap();
+        voxprep_io::write(
+            &npz,
+            &original,
+            &WriteOptions {
+                level,
+                ..WriteOptions::default()
+            },
+        )
+        .unwrap();
         let mut npz = ndarray_npy::NpzReader::new(File::open(npz).unwrap()).unwrap();
         let found: Array4<f32> = npz.by_name("image").unwrap();
         assert_eq!(found, expected);

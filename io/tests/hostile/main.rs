@@ -14,6 +14,7 @@ mod counting;
 mod mutation;
 mod repair;
 mod seeds;
+mod text;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

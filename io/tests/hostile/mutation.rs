@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 
 use crate::case::{Case, HeaderKind, Named};
 use crate::repair::repair;
+use crate::text;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): enough to vary tests.
 pub(crate) struct Random(u64);
@@ -13,7 +14,7 @@ impl Random {
         Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d))
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -25,11 +26,11 @@ impl Random {
         (self.next() % n.max(1) as u64) as usize
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    fn of<T: Copy>(&mut self, list: &[T]) -> T {
+    pub(crate) fn of<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.below(list.len())]
     }
 }
@@ -167,7 +168,10 @@ pub(crate) fn mutated(seed: &Case, random: &mut Random) -> Case {
         grow(&mut case.first, random);
     }
     for _ in 0..=random.below(4) {
-        change(&mut case.first, random);
+        match seed.reader.header {
+            HeaderKind::Text if !random.one_in(4) => text::change(&mut case.first, random),
+            _ => change(&mut case.first, random),
+        }
     }
     if seed.reader.header == HeaderKind::Elements {
         for _ in 0..=random.below(2) {

@@ -48,7 +48,15 @@ fn volume(ty: ElementType, channels: usize, size: [usize; 3], seed: u64) -> Volu
 }
 
 fn write(path: &Path, volume: &Volume, level: u32) -> Result<(), String> {
-    voxprep_io::write(path, volume, &WriteOptions { level }).map_err(|e| {
+    voxprep_io::write(
+        path,
+        volume,
+        &WriteOptions {
+            level,
+            ..WriteOptions::default()
+        },
+    )
+    .map_err(|e| {
         let message = e.to_string();
         assert!(!message.contains('\n'), "{message}");
         message

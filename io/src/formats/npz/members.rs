@@ -96,7 +96,9 @@ impl<'a> Members<'a> {
     pub(super) fn bytes(&mut self, name: &str) -> Result<Buf<u8>> {
         let member = self.member(name)?;
         let path = self.source.path();
-        let bytes = self.source.part(member.start, member.packed)?;
+        let bytes = self
+            .source
+            .raw_from(member.start, member.start + member.packed)?;
         let bytes = if member.deflated {
             let size = usize::try_from(member.size)
                 .map_err(|_| Error::limit(path, "the array is larger than memory can be"))?;

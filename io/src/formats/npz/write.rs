@@ -11,11 +11,12 @@ use flate2::Crc;
 use voxprep_core::volume::Volume;
 
 use crate::array::shape;
+use crate::deflate::{END, write_blocks};
 use crate::described::Described;
 use crate::error::Result;
 use crate::formats::npy::descr;
 use crate::formats::npy::header::written;
-use crate::{gzip, write_aside};
+use crate::write_aside;
 
 use super::IMAGE;
 
@@ -128,7 +129,17 @@ impl Archive<'_> {
             }
             sum
         } else {
-            gzip::deflate(self.file, pieces, BLOCK, self.level, |_| {})?
+            let crc = |bytes: &[u8]| {
+                let mut crc = Crc::new();
+                crc.update(bytes);
+                crc
+            };
+            let mut sum = Crc::new();
+            write_blocks(self.file, pieces, BLOCK, self.level, crc, |_, _, part| {
+                sum.combine(&part);
+            })?;
+            self.file.write_all(&END)?;
+            sum
         };
         let end = self.file.stream_position()?;
         let (crc, lengths) = (sum.sum(), [end - start, size]);

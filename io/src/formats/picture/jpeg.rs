@@ -67,6 +67,10 @@ impl Jpeg {
 }
 
 impl Format for Jpeg {
+    fn key(&self) -> &'static str {
+        "jpeg"
+    }
+
     fn name(&self) -> &'static str {
         "JPEG picture (.jpg)"
     }
@@ -81,13 +85,13 @@ impl Format for Jpeg {
 
     fn read_header(&self, source: &Source, options: &ReadOptions) -> Result<Header> {
         plain(source)?;
-        let bytes = source.raw()?;
+        let bytes = source.raw_from(0, source.len())?;
         Self::decoder(source, &bytes, options)?.0.header(source.path())
     }
 
     fn read(&self, source: &Source, options: &ReadOptions) -> Result<Volume> {
         plain(source)?;
-        let bytes = source.raw()?;
+        let bytes = source.raw_from(0, source.len())?;
         let (picture, mut decoder) = Self::decoder(source, &bytes, options)?;
         if !bytes.as_slice().windows(2).rev().any(|end| end == END) {
             return Err(

@@ -94,6 +94,10 @@ impl Png {
 }
 
 impl Format for Png {
+    fn key(&self) -> &'static str {
+        "png"
+    }
+
     fn name(&self) -> &'static str {
         "PNG picture (.png)"
     }

@@ -1,8 +1,9 @@
 //! TIFF: pages as slices; grey and colours; 1 to 64 bits, integers and floating point.
 //!
-//! `pages` finds what is read; `resolution`, beside this folder's formats, how far voxels are apart.
+//! `scan` looks whether tags can be true, `pages` finds what is read; `resolution`, beside this folder's formats, how far voxels are apart.
 
 mod pages;
+mod scan;
 mod write;
 
 use tiff::decoder::Decoder;
@@ -20,6 +21,10 @@ use pages::{Pages, Pixels};
 struct Tiff;
 
 impl Format for Tiff {
+    fn key(&self) -> &'static str {
+        "tiff"
+    }
+
     fn name(&self) -> &'static str {
         "TIFF picture (.tif)"
     }

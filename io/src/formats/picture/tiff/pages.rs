@@ -67,6 +67,7 @@ struct Page {
 
 impl Pages {
     pub(super) fn find(source: &Source, options: &ReadOptions) -> Result<Self> {
+        super::scan::check(source)?;
         let path = source.path();
         let failed = |error| failed(path, error);
         let mut decoder = Decoder::new(source.reader()).map_err(failed)?;
