@@ -217,12 +217,12 @@ mod tests {
                 "analyze",
                 "metaimage",
                 "nifti",
-                "npy",
-                "npz",
                 "nrrd",
+                "npz",
+                "npy",
                 "png",
-                "safetensors",
-                "tiff"
+                "tiff",
+                "safetensors"
             ]
         );
         assert_eq!(writable_extension(Path::new("b/A.NII.gz")), Some("nii.gz"));
