@@ -74,6 +74,12 @@ enum Map {
     Linear(Scale),
 }
 
+/// Bytes of tuples that one task reads at a time, and that it takes apart at a time.
+const TASK: usize = 1 << 20;
+const CACHED: usize = 32 << 10;
+/// So many voxels at least: fewer would cost more for what is to be remembered of each.
+const FEWEST: usize = 16;
+
 /// The largest whole number up to which `f32` holds all.
 const F32_WHOLE: f64 = 16_777_216.0;
 
@@ -267,33 +273,21 @@ impl Layout {
         Ok((target, Map::Linear(scale)))
     }
 
-    /// The ranges of bytes that one thread handles at a time, as (plane, first element, elements,
-    /// first byte). A plane is one channel, or all of them where nothing is interleaved.
-    fn tasks(&self, contents: &Contents<'_>, start: u64) -> Vec<(usize, usize, u64)> {
-        let step = self.number.bytes() * self.interleaved as u64;
-        let (planes, len) = self.planes();
+    /// The ranges of bytes that one thread handles at a time where one number follows the other, as
+    /// (numbers, first byte).
+    fn tasks(&self, contents: &Contents<'_>, start: u64) -> Vec<(usize, u64)> {
+        let step = self.number.bytes();
+        let len = self.size.iter().product::<usize>() * self.channels;
         let mut tasks = Vec::new();
-        for plane in 0..planes {
-            let base = start + (plane / self.interleaved * len) as u64 * step;
-            let mut done = 0;
-            while done < len {
-                let at = base + done as u64 * step;
-                let fits = (contents.edge(at) - at) / step;
-                let count = (fits.max(1) as usize).min(len - done);
-                tasks.push((plane % self.interleaved, count, at));
-                done += count;
-            }
+        let mut done = 0;
+        while done < len {
+            let at = start + done as u64 * step;
+            let fits = (contents.edge(at) - at) / step;
+            let count = (fits.max(1) as usize).min(len - done);
+            tasks.push((count, at));
+            done += count;
         }
         tasks
-    }
-
-    /// The number of planes, and of values in each.
-    fn planes(&self) -> (usize, usize) {
-        let voxels = self.size.iter().product::<usize>();
-        match self.interleaved {
-            1 => (1, voxels * self.channels),
-            _ => (self.channels, voxels),
-        }
     }
 
     fn extent(&self, contents: &Contents<'_>, start: u64) -> Result<Extent> {
@@ -310,7 +304,7 @@ impl Layout {
         let bytes = self.number.bytes();
         flat.tasks(contents, start)
             .into_par_iter()
-            .map_init(Scratch::default, |scratch, (_, count, at)| {
+            .map_init(Scratch::default, |scratch, (count, at)| {
                 let range = at..at + count as u64 * bytes;
                 Ok(extent(
                     self.number,
@@ -341,48 +335,111 @@ impl Layout {
     fn fill<T: Target>(&self, contents: &Contents<'_>, start: u64, map: Map) -> Result<Voxels> {
         let core = |e| Error::core(contents.path(), e);
         let len = self.size.iter().product::<usize>() * self.channels;
-        let step = self.number.bytes() as usize * self.interleaved;
+        let mut buf = Buf::<T>::for_overwrite(len).map_err(core)?;
+        let out = buf.as_mut_slice().map_err(core)?;
+        if self.interleaved > 1 {
+            self.fill_planes(contents, start, map, out)?;
+        } else {
+            self.fill_row(contents, start, map, out)?;
+        }
+        contents.finish()?;
+        Voxels::new(self.channels, self.size, buf).map_err(core)
+    }
+
+    /// Fills in numbers that follow each other.
+    fn fill_row<T: Target>(
+        &self,
+        contents: &Contents<'_>,
+        start: u64,
+        map: Map,
+        out: &mut [T],
+    ) -> Result<()> {
+        let step = self.number.bytes() as usize;
         let same_bits = matches!(map, Map::Keep)
             && self.number.native() == Some(T::TYPE)
-            && self.interleaved == 1
-            && (self.number.bytes() == 1 || self.big_endian == cfg!(target_endian = "big"));
-        let mut buf = Buf::<T>::for_overwrite(len).map_err(core)?;
-        let mut rest = buf.as_mut_slice().map_err(core)?;
+            && (step == 1 || self.big_endian == cfg!(target_endian = "big"));
+        let mut rest = out;
         let mut parts = Vec::new();
-        for (component, count, at) in self.tasks(contents, start) {
+        for (count, at) in self.tasks(contents, start) {
             let (part, following) = rest.split_at_mut(count);
-            parts.push((part, component, at));
+            parts.push((part, at));
             rest = following;
         }
-        parts.into_par_iter().try_for_each_init(
-            Scratch::default,
-            |scratch, (out, component, at)| {
+        parts
+            .into_par_iter()
+            .try_for_each_init(Scratch::default, |scratch, (out, at)| {
                 let range = at..at + (out.len() * step) as u64;
                 if same_bits {
                     return contents.read_into(range, bytemuck::cast_slice_mut(out), scratch);
                 }
-                let map = match map {
-                    // The intercept of complex numbers is real: the imaginary part has none.
-                    Map::Linear(scale) if self.interleaved == 2 && component == 1 => {
-                        Map::Linear(Scale {
-                            intercept: 0.0,
-                            ..scale
-                        })
-                    }
-                    map => map,
-                };
-                let bytes = contents.view(range, scratch)?;
                 let from = Numbers {
-                    bytes,
+                    bytes: contents.view(range, scratch)?,
                     step,
-                    first: component * self.number.bytes() as usize,
+                    first: 0,
                     big_endian: self.big_endian,
                 };
                 convert(self.number, from, out, map);
                 Ok(())
-            },
-        )?;
-        contents.finish()?;
-        Voxels::new(self.channels, self.size, buf).map_err(core)
+            })
+    }
+
+    /// Fills in numbers of which several belong to one voxel, one plane for each: every byte is read
+    /// once, and taken apart while it is in the cache of a core.
+    fn fill_planes<T: Target>(
+        &self,
+        contents: &Contents<'_>,
+        start: u64,
+        map: Map,
+        out: &mut [T],
+    ) -> Result<()> {
+        let each = self.size.iter().product::<usize>().max(1);
+        let number = self.number.bytes() as usize;
+        let step = number * self.interleaved;
+        let [task, block] = [TASK, CACHED].map(|bytes| (bytes / step).max(FEWEST));
+        let mut parts = Vec::new();
+        for (group, planes) in out.chunks_mut(each * self.interleaved).enumerate() {
+            let mut planes: Vec<_> = planes
+                .chunks_mut(each)
+                .map(|p| p.chunks_mut(task))
+                .collect();
+            for first in (0..each).step_by(task) {
+                let planes: Vec<&mut [T]> = planes.iter_mut().filter_map(Iterator::next).collect();
+                parts.push((start + ((group * each + first) * step) as u64, planes));
+            }
+        }
+        parts
+            .into_par_iter()
+            .try_for_each_init(Scratch::default, |scratch, (at, mut planes)| {
+                let count = planes.first().map_or(0, |plane| plane.len());
+                let bytes = contents.view(at..at + (count * step) as u64, scratch)?;
+                for (i, bytes) in bytes.chunks(block * step).enumerate() {
+                    let done = i * block;
+                    for (component, plane) in planes.iter_mut().enumerate() {
+                        let from = Numbers {
+                            bytes,
+                            step,
+                            first: component * number,
+                            big_endian: self.big_endian,
+                        };
+                        let end = plane.len().min(done + block);
+                        if let Some(out) = plane.get_mut(done..end) {
+                            convert(self.number, from, out, self.map_of(component, map));
+                        }
+                    }
+                }
+                Ok(())
+            })
+    }
+
+    /// What becomes of one of the numbers of a voxel.
+    fn map_of(&self, component: usize, map: Map) -> Map {
+        match map {
+            // The intercept of complex numbers is real: the imaginary part has none.
+            Map::Linear(scale) if self.interleaved == 2 && component == 1 => Map::Linear(Scale {
+                intercept: 0.0,
+                ..scale
+            }),
+            map => map,
+        }
     }
 }

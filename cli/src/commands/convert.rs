@@ -57,17 +57,20 @@ Examples:
   voxprep convert mask.nii.gz mask-u8.nii.gz --type u8";
 
 /// Facts that say how a file was laid out, not what is in it.
-const LAYOUT: [&str; 13] = [
+const LAYOUT: [&str; 16] = [
     "affine",
     "affine_warning",
     "datatype",
+    "encoding",
     "header_warning",
     "intent_dim",
+    "kinds",
     "orient",
     "originator",
     "pixdim_4",
     "qform_code",
     "sform_code",
+    "space",
     "spacing",
     "version",
     "xyzt_units",

@@ -325,13 +325,14 @@ fn a_header_without_an_end_is_refused_early() {
     assert!(refused(&many).starts_with("the header is longer than 8388608 bytes"));
 }
 
-/// What lies beside the header under a name that leads elsewhere is not read either.
 #[test]
 fn text_that_is_no_header_is_no_metaimage() {
     let folder = Folder::new();
     let message = refused(&folder.with("a.txt", b"Name: a list\nof other things\n"));
     assert!(
-        message.starts_with("the contents are no image that is known here; formats that can be read: Analyze 7.5 (.hdr with .img), MetaImage (.mha, .mhd with .raw or .zraw), NIfTI"),
+        message.starts_with(
+            "the contents are no image that is known here; formats that can be read: "
+        ),
         "{message}"
     );
 }
