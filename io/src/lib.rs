@@ -320,12 +320,37 @@ mod tests {
         assert_eq!(
             writable_extensions(),
             [
-                "nii.gz", "nii", "hdr", "img", "hdr.gz", "img.gz", "mha", "mhd", "nrrd", "nhdr"
+                "nii.gz",
+                "nii",
+                "hdr",
+                "img",
+                "hdr.gz",
+                "img.gz",
+                "mha",
+                "mhd",
+                "nrrd",
+                "nhdr",
+                "npz",
+                "npy",
+                "png",
+                "tif",
+                "tiff",
+                "safetensors"
             ]
         );
         assert_eq!(
             writable_formats(),
-            ["analyze", "metaimage", "nifti", "nrrd"]
+            [
+                "analyze",
+                "metaimage",
+                "nifti",
+                "nrrd",
+                "npz",
+                "npy",
+                "png",
+                "tiff",
+                "safetensors"
+            ]
         );
         assert_eq!(writable_extension(Path::new("b/A.NII.gz")), Some("nii.gz"));
         assert_eq!(writable_extension(Path::new("nii")), None);

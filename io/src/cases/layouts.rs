@@ -1,5 +1,6 @@
 //! Layouts whose files say by their names what they are: plain folders, `LiTS`, `BraTS`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -199,10 +200,11 @@ fn pair(images: Vec<(String, PathBuf)>, labels: Option<Vec<(String, PathBuf)>>, 
                 );
                 continue;
             };
-            if keyed.contains_key(&key) {
-                found.problems.push(double(&key, &path));
-            } else {
-                keyed.insert(key, (stem, path));
+            match keyed.entry(key) {
+                Entry::Occupied(there) => found.problems.push(double(there.key(), &path)),
+                Entry::Vacant(place) => {
+                    place.insert((stem, path));
+                }
             }
         }
         keyed

@@ -166,10 +166,14 @@ fn an_absurd_header_is_refused_before_anything_is_allocated() {
                 name == "a.nii.gz",
                 "{error}"
             );
-            let error = read(&path, ReadOptions {
-                no_limits: true,
-                ..ReadOptions::default()
-            }).unwrap_err();
+            let error = read(
+                &path,
+                ReadOptions {
+                    no_limits: true,
+                    ..ReadOptions::default()
+                },
+            )
+            .unwrap_err();
             assert!(error.to_string().contains("voxels are missing"), "{error}");
         }
     }
@@ -189,10 +193,14 @@ fn voxels_that_begin_far_behind_the_header_need_no_limits() {
             ("a.nii.gz", gzip(&made.bytes)),
         ] {
             let path = folder.with(name, &bytes);
-            let trusted = voxprep_io::read(&path, &ReadOptions {
-                no_limits: true,
-                ..ReadOptions::default()
-            }).unwrap();
+            let trusted = voxprep_io::read(
+                &path,
+                &ReadOptions {
+                    no_limits: true,
+                    ..ReadOptions::default()
+                },
+            )
+            .unwrap();
             assert_eq!(all::<u8>(&trusted), [8, 9], "{name}");
             let Err(error) = read(&path) else {
                 assert!(allowed, "{name}");
@@ -247,10 +255,7 @@ proptest! {
         bytes.truncate(cut.max(1));
         let folder = Folder::new();
         let path = folder.with("a.nii", &bytes);
-        let options = ReadOptions {
-            no_limits,
-            ..ReadOptions::default()
-        };
+        let options = ReadOptions { no_limits, ..ReadOptions::default() };
         let before = peak();
         let header = voxprep_io::read_header(&path, &options);
         let volume = voxprep_io::read(&path, &options);
