@@ -29,10 +29,25 @@ pub(super) fn decode(data: &[u8], frame: &Frame, out: &mut [u8]) -> Outcome<Colo
         .ok_or_else(|| Refusal::damaged("the header of the JPEG-LS stream is damaged"))?;
     frame.expect("JPEG-LS", header.rows, header.columns, header.components)?;
     frame.expect_bits("JPEG-LS", u32::from(header.precision))?;
-    let decoded = charls::CharLS::default().decode(data).map_err(|error| {
+    // On a stream that is cut off CharLS may run for ever.
+    let end = data.len().saturating_sub(8);
+    let tail = data.get(end..).unwrap_or_default();
+    if !tail.windows(2).any(|marker| *marker == [0xff, 0xd9]) {
+        let reason = "the JPEG-LS stream ends before its end marker";
+        return Err(Refusal::damaged(reason));
+    }
+    let damaged = |error: charls::Error| {
         let error = error.to_string().replace('\n', " ");
         Refusal::damaged(format!("the JPEG-LS stream is damaged ({error})"))
-    })?;
+    };
+    // A later segment may state another size, which the decoder would allocate.
+    let info = charls::CharLS::default()
+        .get_frame_info(data)
+        .map_err(damaged)?;
+    let counts = [info.height, info.width].map(|count| count as usize);
+    let components = usize::try_from(info.component_count).unwrap_or(0);
+    frame.expect("JPEG-LS", counts[0], counts[1], components)?;
+    let decoded = charls::CharLS::default().decode(data).map_err(damaged)?;
     let bytes = if header.precision > 8 { 2 } else { 1 };
     if decoded.len() != frame.len() * bytes {
         return Err(Refusal::damaged(

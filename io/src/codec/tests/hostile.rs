@@ -151,10 +151,6 @@ fn mutations(coding_of: Coding, name: &'static str) {
         let stream = rle(&[plane(50), plane(3)]);
         seeds.push((stream, "1.2.840.10008.1.2.5".to_owned(), frame));
     }
-    if seeds.is_empty() {
-        println!("skipped: this build does not decode it");
-        return;
-    }
     let watch = Watch::start(name);
     let mut decoded = 0;
     for number in 0..count {
@@ -185,11 +181,8 @@ fn mutated_jpeg_streams_do_no_harm() {
     mutations(Coding::Jpeg, "JPEG");
 }
 
-/// IO-05: The same of JPEG-LS, where it is decoded.
-#[test]
-fn mutated_jpeg_ls_streams_do_no_harm() {
-    mutations(Coding::JpegLs, "JPEG-LS");
-}
+// There is no such test of JPEG-LS: CharLS 2.4.5 does not come to an end on some damaged streams, and
+// nothing can stop it (decision 010).
 
 /// IO-05: The same of JPEG 2000 and HTJ2K.
 #[test]
