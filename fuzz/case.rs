@@ -264,7 +264,7 @@ impl Case {
             Named::Single | Named::Header => files.first(),
         };
         let path = path.expect("there is a file");
-            let options = ReadOptions {
+        let options = ReadOptions {
             no_limits: self.no_limits,
             ..ReadOptions::default()
         };

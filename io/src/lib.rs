@@ -25,9 +25,9 @@
 
 mod array;
 mod aside;
+pub mod cases;
 #[cfg(feature = "dicom")]
 mod codec;
-pub mod cases;
 mod deflate;
 mod described;
 mod error;

@@ -10,8 +10,8 @@ use voxprep_core::registry::Registry;
 
 use crate::inputs::{Given, Inputs};
 use crate::output::Output;
-use crate::work::Reading;
 use crate::pipelines::{self, Overrides, Planned};
+use crate::work::Reading;
 
 /// Show what a pipeline would do, without doing it
 ///
@@ -63,11 +63,7 @@ impl Explain {
         let registry = Registry::built_in()?;
         let Planned { plan, .. } =
             pipelines::plan(&self.pipeline, &self.overrides, None, &registry)?;
-        let inputs = Inputs::new(
-            &self.inputs,
-            &self.labels,
-            self.reading.options(),
-        )?;
+        let inputs = Inputs::new(&self.inputs, &self.labels, self.reading.options())?;
         let explanation = if inputs.is_empty() {
             plan.explain(!self.no_fuse)
         } else {

@@ -155,10 +155,15 @@ impl Info {
             let rows: Vec<Value> = volumes.iter().map(|v| self.volume_json(v)).collect();
             return out.json(&json!({ "series": rows }));
         }
-        let mut table = vec![["series", "modality", "size", "spacing (mm)", "what"].map(str::to_owned)];
+        let mut table =
+            vec![["series", "modality", "size", "spacing (mm)", "what"].map(str::to_owned)];
         for volume in &volumes {
             let words = [&volume.description, &volume.part];
-            let words: Vec<&str> = words.into_iter().map(String::as_str).filter(|w| !w.is_empty()).collect();
+            let words: Vec<&str> = words
+                .into_iter()
+                .map(String::as_str)
+                .filter(|w| !w.is_empty())
+                .collect();
             let mut what = words.join(", ");
             if let Some(problem) = &volume.problem {
                 let join = if what.is_empty() { "" } else { ": " };
@@ -186,7 +191,9 @@ impl Info {
             let line = format!("{id:<a$}  {modality:<b$}  {size:<c$}  {spacing:<d$}  {what}");
             out.line(line.trim_end())?;
         }
-        out.line("choose one with --series, by what stands in the first column or by its description")
+        out.line(
+            "choose one with --series, by what stands in the first column or by its description",
+        )
     }
 
     fn volume_json(&self, volume: &SeriesInfo) -> Value {
@@ -218,7 +225,11 @@ impl Info {
                 .iter()
                 .map(|row| {
                     // A constant is said once.
-                    let values = if row.varies { json!(row.values) } else { json!(row.values.first()) };
+                    let values = if row.varies {
+                        json!(row.values)
+                    } else {
+                        json!(row.values.first())
+                    };
                     let key = if row.varies { "values" } else { "value" };
                     json!({ "tag": row.tag, "name": row.name, "varies": row.varies, key: values })
                 })
@@ -230,20 +241,30 @@ impl Info {
             let head: Vec<String> = std::iter::once("tag".to_owned()).chain(head).collect();
             out.line(head.join(","))?;
             for row in &table.rows {
-                let values = row.values.iter().map(|value| field(value.as_deref().unwrap_or("")));
+                let values = row
+                    .values
+                    .iter()
+                    .map(|value| field(value.as_deref().unwrap_or("")));
                 let line: Vec<String> = std::iter::once(row.tag.clone()).chain(values).collect();
                 out.line(line.join(","))?;
             }
             return Ok(());
         }
-        out.line(format_args!("{} slices; what varies is shown of the first and the last", table.slices))?;
+        out.line(format_args!(
+            "{} slices; what varies is shown of the first and the last",
+            table.slices
+        ))?;
         for row in &table.rows {
             let value = |value: Option<&Option<String>>| match value {
                 Some(Some(value)) => clipped_text(value),
                 _ => "(absent)".to_owned(),
             };
             let value = if row.varies {
-                format!("varies: {} ... {}", value(row.values.first()), value(row.values.last()))
+                format!(
+                    "varies: {} ... {}",
+                    value(row.values.first()),
+                    value(row.values.last())
+                )
             } else {
                 value(row.values.first())
             };
@@ -251,7 +272,9 @@ impl Info {
             out.line(line.trim_end())?;
         }
         if !self.keep_identifiers {
-            out.line("(withheld): identifies a person, a place or a study; --keep-identifiers shows it")?;
+            out.line(
+                "(withheld): identifies a person, a place or a study; --keep-identifiers shows it",
+            )?;
         }
         Ok(())
     }
@@ -334,7 +357,9 @@ fn header_text(header: &Header, out: &mut Output) -> Result<()> {
 
 /// Whether an error is that several volumes could be meant.
 fn is_choice(error: &voxprep_io::Error) -> bool {
-    error.fault().is_some_and(|fault| fault.field.as_deref() == Some("series"))
+    error
+        .fault()
+        .is_some_and(|fault| fault.field.as_deref() == Some("series"))
 }
 
 /// A field of CSV, quoted where it has to be.

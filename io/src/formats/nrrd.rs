@@ -49,7 +49,11 @@ impl Format for Nrrd {
     fn files_read(&self, source: &Source) -> Vec<PathBuf> {
         let mut files = vec![source.path().to_owned()];
         let fields = Fields::parse(source);
-        files.extend(fields.and_then(|f| header::files(source, &f)).unwrap_or_default());
+        files.extend(
+            fields
+                .and_then(|f| header::files(source, &f))
+                .unwrap_or_default(),
+        );
         files
     }
 

@@ -142,8 +142,8 @@ impl Picture {
             (Some(x), Some(y)) => [x, y, z.unwrap_or(1.0)],
             _ => [1.0; 3],
         };
-        let geometry = Geometry::aligned(size, spacing, [0.0; 3])
-            .map_err(|error| Error::core(path, error))?;
+        let geometry =
+            Geometry::aligned(size, spacing, [0.0; 3]).map_err(|error| Error::core(path, error))?;
         let mut header = Header::new(geometry, self.layout(false).usual_type());
         header.channels = self.colours.channels();
         if !known {
@@ -151,7 +151,9 @@ impl Picture {
         }
         if !warnings.is_empty() {
             let warning = json!(warnings.join("; "));
-            header.facts.insert("picture.header_warning".to_owned(), warning);
+            header
+                .facts
+                .insert("picture.header_warning".to_owned(), warning);
         }
         Ok(header)
     }

@@ -86,9 +86,12 @@ impl Safetensors {
                 .remedy(COPY_AGAIN)
         };
         let number = number(&tensor.dtype).ok_or_else(|| {
-            Error::unsupported(path, format!("elements of type {} are not read", clean(&tensor.dtype)))
-                .field("dtype")
-                .remedy("save it as F32 or I16")
+            Error::unsupported(
+                path,
+                format!("elements of type {} are not read", clean(&tensor.dtype)),
+            )
+            .field("dtype")
+            .remedy("save it as F32 or I16")
         })?;
         let array = Array {
             number,
@@ -108,7 +111,11 @@ impl Safetensors {
         source.check_holds(data.saturating_add(to))?;
         // Texts beside several tensors are those of `image`.
         let alone = name == IMAGE || table.tensors.len() == 1;
-        let texts = if alone { table.metadata } else { BTreeMap::new() };
+        let texts = if alone {
+            table.metadata
+        } else {
+            BTreeMap::new()
+        };
         let header = described(&texts, path)?.header("safetensors", &image, path)?;
         Ok((header, image, data + from))
     }
@@ -132,8 +139,7 @@ impl Format for Safetensors {
             .split_first_chunk::<8>()
             .is_some_and(|(length, json)| {
                 // The least header is that of a single tensor; no program writes more than 100 MB.
-                (2..=100_000_000).contains(&u64::from_le_bytes(*length))
-                    && json.starts_with(b"{\"")
+                (2..=100_000_000).contains(&u64::from_le_bytes(*length)) && json.starts_with(b"{\"")
             })
     }
 
@@ -210,18 +216,23 @@ fn chosen<'a>(
         None if tensors.len() == 1 => tensors.first_key_value(),
         None => tensors.get_key_value(IMAGE),
     };
-    found.map(|(name, tensor)| (name.as_str(), tensor)).ok_or_else(|| {
-        if tensors.is_empty() {
-            return Error::input(path, "the file holds no tensor").remedy(COPY_AGAIN);
-        }
-        let reason = match &options.series {
-            Some(name) => format!("there is no tensor '{}'", clean(name)),
-            None => format!("the file holds {} tensors, none called image", tensors.len()),
-        };
-        Error::parameter(path, reason)
-            .field("series")
-            .remedy(format!("name one: {}", names()))
-    })
+    found
+        .map(|(name, tensor)| (name.as_str(), tensor))
+        .ok_or_else(|| {
+            if tensors.is_empty() {
+                return Error::input(path, "the file holds no tensor").remedy(COPY_AGAIN);
+            }
+            let reason = match &options.series {
+                Some(name) => format!("there is no tensor '{}'", clean(name)),
+                None => format!(
+                    "the file holds {} tensors, none called image",
+                    tensors.len()
+                ),
+            };
+            Error::parameter(path, reason)
+                .field("series")
+                .remedy(format!("name one: {}", names()))
+        })
 }
 
 /// A name of the file as it may stand in a message of one line.
@@ -311,9 +322,15 @@ fn written(volume: &Volume) -> String {
         ("affine", numbers(said.affine.as_ref().map(|a| &a[..]))),
         ("spacing", numbers(said.spacing.as_ref().map(|a| &a[..]))),
         ("origin", numbers(said.origin.as_ref().map(|a| &a[..]))),
-        ("direction", numbers(said.direction.as_ref().map(|a| &a[..]))),
+        (
+            "direction",
+            numbers(said.direction.as_ref().map(|a| &a[..])),
+        ),
         ("frame", said.frame),
-        ("channels", said.channels.map(|names| json!(names).to_string())),
+        (
+            "channels",
+            said.channels.map(|names| json!(names).to_string()),
+        ),
         ("axes", said.axes),
         ("unit", said.unit),
         ("modality", said.modality),

@@ -50,7 +50,9 @@ impl File {
     /// An axial slice of CT, 3 rows of 4 columns, 16 bits unsigned, slope 1 and intercept -1024, whose
     /// pixels are `1000 + 100 * number + index`; z mm above the origin.
     pub(crate) fn ct(number: u16, z: f64) -> Self {
-        let pixels: Vec<u16> = (0..ROWS * COLUMNS).map(|i| 1000 + 100 * number + i).collect();
+        let pixels: Vec<u16> = (0..ROWS * COLUMNS)
+            .map(|i| 1000 + 100 * number + i)
+            .collect();
         let mut file = Self(vec![
             text((0x0008, 0x0016), "UI", "1.2.840.10008.5.1.4.1.1.2"),
             text((0x0008, 0x0018), "UI", format!("1.2.3.4.{number}")),
@@ -128,7 +130,8 @@ fn encode((tag, vr, value): &Element, explicit: bool, out: &mut Vec<u8>) {
         Value::Items(items) => {
             for item in items {
                 let mut inside = Vec::new();
-                item.iter().for_each(|element| encode(element, explicit, &mut inside));
+                item.iter()
+                    .for_each(|element| encode(element, explicit, &mut inside));
                 bytes.extend([0xFE, 0xFF, 0x00, 0xE0]);
                 bytes.extend((inside.len() as u32).to_le_bytes());
                 bytes.extend(inside);

@@ -19,20 +19,42 @@ fn folders_equal_their_reference_conversions() {
     let dicom = data.join("dicom");
     let truth = "reference/001_ground_truth.nii.gz";
     for (folder, series, reference, tolerance) in [
-        ("enhanced_siemens_xa10", None, "Siemens_REST1_w_SMS_PF7-8_6.nii", 0.0),
+        (
+            "enhanced_siemens_xa10",
+            None,
+            "Siemens_REST1_w_SMS_PF7-8_6.nii",
+            0.0,
+        ),
         // dcm2niix takes the scale of Philips' private header, rounded to 32 bits.
-        ("enhanced_philips_fieldmap", Some("801.2 precise"), "Philips_WIP_B0_NS_801_e1.nii", 16.0),
+        (
+            "enhanced_philips_fieldmap",
+            Some("801.2 precise"),
+            "Philips_WIP_B0_NS_801_e1.nii",
+            16.0,
+        ),
         // Its slope is 0.24420166 there, 0.24420024 in the header.
-        ("enhanced_philips_fieldmap", Some("801.1"), "Philips_WIP_B0_NS_801_e2_fieldmaphz.nii", 6e-3),
+        (
+            "enhanced_philips_fieldmap",
+            Some("801.1"),
+            "Philips_WIP_B0_NS_801_e2_fieldmaphz.nii",
+            6e-3,
+        ),
         ("geom_ge", None, truth, 0.0),
         ("geom_philips", None, truth, 0.0),
         ("geom_hitachi", None, truth, 0.0),
         // 32 bits here, 64 there.
-        ("geom_non_isotropic_slope", None, "reference/002_non_isotropic_ground_truth.nii.gz", 4e-6),
+        (
+            "geom_non_isotropic_slope",
+            None,
+            "reference/002_non_isotropic_ground_truth.nii.gz",
+            4e-6,
+        ),
         ("geom_rgb_j2k", None, truth, 0.0),
     ] {
         let options = ReadOptions {
-            series: series.and_then(|s: &str| s.split(' ').next()).map(str::to_owned),
+            series: series
+                .and_then(|s: &str| s.split(' ').next())
+                .map(str::to_owned),
             philips_precise: series.is_some_and(|s| s.ends_with("precise")),
             ..ReadOptions::default()
         };
@@ -71,7 +93,9 @@ fn a_slice_is_the_same_in_every_transfer_syntax() {
     let folder = data.join("dicom/transfer_syntaxes_ct");
     let find = |syntax: &str| {
         let end = format!("_{syntax}.dcm");
-        let mut files = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path());
+        let mut files = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|f| f.unwrap().path());
         files.find(|f| f.to_str().unwrap().ends_with(&end)).unwrap()
     };
     let plain = read(&find("1.2.840.10008.1.2.1"));
@@ -95,7 +119,10 @@ fn a_slice_is_the_same_in_every_transfer_syntax() {
         let path = find(&format!("1.2.840.10008.{syntax}"));
         if ["1.2.4.80", "1.2.4.81"].contains(&syntax) && !cfg!(feature = "charls") {
             let refused = voxprep_io::read(&path, &ReadOptions::default()).unwrap_err();
-            assert!(refused.to_string().contains("feature `charls`"), "{refused}");
+            assert!(
+                refused.to_string().contains("feature `charls`"),
+                "{refused}"
+            );
             continue;
         }
         let (apart, differ) = compare(&read(&path), &plain);

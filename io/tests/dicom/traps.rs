@@ -11,10 +11,15 @@ fn read(folder: &Folder) -> Volume {
 }
 
 fn refused(folder: &Folder, options: &ReadOptions) -> String {
-    let error = voxprep_io::read(folder.path(), options).unwrap_err().to_string();
+    let error = voxprep_io::read(folder.path(), options)
+        .unwrap_err()
+        .to_string();
     assert!(!error.contains('\n'), "{error}");
     let header = voxprep_io::read_header(folder.path(), options).map(|_| ());
-    assert!(header.is_err(), "the header can be read, the volume cannot: {error}");
+    assert!(
+        header.is_err(),
+        "the header can be read, the volume cannot: {error}"
+    );
     error
 }
 
@@ -44,11 +49,7 @@ fn order(volume: &Volume) -> Vec<f64> {
 /// rows of 2 mm and columns of 0.5 mm are y and x; 16-bit numbers less 1024 are HU.
 #[test]
 fn a_series_is_a_volume_in_hounsfield_units() {
-    let folder = Folder::of([
-        File::ct(5, 4.0),
-        File::ct(9, 0.0),
-        File::ct(1, 8.0),
-    ]);
+    let folder = Folder::of([File::ct(5, 4.0), File::ct(9, 0.0), File::ct(1, 8.0)]);
     let volume = read(&folder);
     assert_eq!(order(&volume), [9.0, 5.0, 1.0]);
     assert_eq!(volume.voxels().size(), [4, 3, 3]);
@@ -64,7 +65,9 @@ fn a_series_is_a_volume_in_hounsfield_units() {
 fn names_and_numbers_do_not_matter() {
     let mut state = 12345_u64;
     let mut random = move |n: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (state >> 33) as usize % n
     };
     let heights: Vec<f64> = (0..7).map(|k| f64::from(k) * 1.25 - 3.0).collect();
@@ -78,7 +81,11 @@ fn names_and_numbers_do_not_matter() {
             let number = random(1000);
             File::ct(k as u16, heights[k])
                 .with(text((0x0020, 0x0013), "IS", number))
-                .with(text((0x0008, 0x0018), "UI", format!("1.2.{}", random(9999))))
+                .with(text(
+                    (0x0008, 0x0018),
+                    "UI",
+                    format!("1.2.{}", random(9999)),
+                ))
         });
         let volume = read(&Folder::of(files));
         match &first {
@@ -111,7 +118,9 @@ fn a_missing_slice_is_named_and_handled_as_asked() {
     let filled = voxprep_io::read(folder.path(), &policy(SlicePolicy::Resample)).unwrap();
     assert_eq!(order(&filled), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
     assert_eq!(filled.geometry().spacing()[2], 2.0);
-    let warning = filled.header().facts["dicom.affine_warning"].as_str().unwrap();
+    let warning = filled.header().facts["dicom.affine_warning"]
+        .as_str()
+        .unwrap();
     assert!(warning.contains("interpolated linearly"), "{warning}");
 
     let blank = voxprep_io::read(folder.path(), &policy(SlicePolicy::Blank)).unwrap();
@@ -133,14 +142,19 @@ fn a_missing_slice_is_named_and_handled_as_asked() {
 
 #[test]
 fn uneven_steps_are_refused_and_resampled_at_their_true_places() {
-    let folder = Folder::of(
-        [(0, 0.0), (1, 2.0), (2, 4.0), (3, 7.0), (4, 8.0)].map(|(k, z)| File::ct(k, z)),
-    );
+    let folder =
+        Folder::of([(0, 0.0), (1, 2.0), (2, 4.0), (3, 7.0), (4, 8.0)].map(|(k, z)| File::ct(k, z)));
     let error = refused(&folder, &ReadOptions::default());
-    assert!(error.starts_with("the steps between slices differ: 1.000 to 3.000 mm; "), "{error}");
+    assert!(
+        error.starts_with("the steps between slices differ: 1.000 to 3.000 mm; "),
+        "{error}"
+    );
     let even = voxprep_io::read(folder.path(), &policy(SlicePolicy::Resample)).unwrap();
     // At 6 mm, two thirds of the way from slice 2 to slice 3.
-    assert_eq!(even.voxels().get(0, [0, 0, 3]), Some(1000.0 - 1024.0 + 267.0));
+    assert_eq!(
+        even.voxels().get(0, [0, 0, 3]),
+        Some(1000.0 - 1024.0 + 267.0)
+    );
     let error = refused(&folder, &policy(SlicePolicy::Blank));
     assert!(error.contains("no slice is simply missing"), "{error}");
 }
@@ -170,12 +184,18 @@ fn a_copy_is_left_out_and_another_slice_at_its_place_is_refused() {
 fn a_tilted_gantry_is_a_shear() {
     let (sine, cosine) = 20_f64.to_radians().sin_cos();
     let axes = decimals(&[1.0, 0.0, 0.0, 0.0, cosine, sine]);
-    let folder = Folder::of([0, 1, 2].map(|k| {
-        File::ct(k, f64::from(k) * 3.0).with(text((0x0020, 0x0037), "DS", axes.clone()))
-    }));
+    let folder =
+        Folder::of([0, 1, 2].map(|k| {
+            File::ct(k, f64::from(k) * 3.0).with(text((0x0020, 0x0037), "DS", axes.clone()))
+        }));
     let volume = read(&folder);
-    assert_eq!(volume.geometry().world_from_index().column(2), [0.0, 0.0, 3.0]);
-    let tilt = volume.header().facts["dicom.gantry_tilt_deg"].as_f64().unwrap();
+    assert_eq!(
+        volume.geometry().world_from_index().column(2),
+        [0.0, 0.0, 3.0]
+    );
+    let tilt = volume.header().facts["dicom.gantry_tilt_deg"]
+        .as_f64()
+        .unwrap();
     assert!((tilt - 20.0).abs() < 1e-4, "{tilt}");
 }
 
@@ -198,7 +218,10 @@ fn two_series_are_never_mixed_and_never_guessed() {
         assert_eq!(order(&volume), [10.0, 11.0], "{name}");
     }
     let error = refused(&folder, &choosing("9"));
-    assert!(error.contains("no series is called '9'; there are: 7 (CT), 8"), "{error}");
+    assert!(
+        error.contains("no series is called '9'; there are: 7 (CT), 8"),
+        "{error}"
+    );
     let rows = voxprep_io::series(folder.path(), &ReadOptions::default()).unwrap();
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[1].description, "Lung 1.0");
@@ -220,9 +243,8 @@ fn a_localizer_is_not_meant_unless_it_is_named() {
 
 #[test]
 fn repeated_places_become_points_of_time_by_what_tells_them_apart() {
-    let at = |t: u16, k: u16| {
-        File::ct(10 * t + k, f64::from(k)).with(text((0x0020, 0x0100), "IS", t))
-    };
+    let at =
+        |t: u16, k: u16| File::ct(10 * t + k, f64::from(k)).with(text((0x0020, 0x0100), "IS", t));
     let folder = Folder::of([at(2, 0), at(1, 1), at(1, 0), at(2, 1)]);
     let volume = read(&folder);
     assert_eq!(volume.voxels().size(), [4, 3, 2]);
@@ -254,9 +276,17 @@ fn diffusion_weightings_are_channels() {
         File::ct(b / 100 + k, f64::from(k))
             .with(items(
                 (0x0018, 0x9117),
-                vec![vec![((0x0018, 0x9087), "FD", crate::made::Value::Bytes(f64::from(b).to_le_bytes().to_vec()))]],
+                vec![vec![(
+                    (0x0018, 0x9087),
+                    "FD",
+                    crate::made::Value::Bytes(f64::from(b).to_le_bytes().to_vec()),
+                )]],
             ))
-            .with(((0x0018, 0x9087), "FD", crate::made::Value::Bytes(f64::from(b).to_le_bytes().to_vec())))
+            .with((
+                (0x0018, 0x9087),
+                "FD",
+                crate::made::Value::Bytes(f64::from(b).to_le_bytes().to_vec()),
+            ))
             .with(text((0x0008, 0x0060), "CS", "MR"))
     };
     let folder = Folder::of([at(1000, 0), at(0, 1), at(0, 0), at(1000, 1)]);
@@ -315,7 +345,11 @@ fn padding_is_kept_or_becomes_air_or_nan() {
         let mut file = File::ct(k, f64::from(k))
             .with(short((0x0028, 0x0103), 1))
             // -2000, as a signed number.
-            .with(((0x0028, 0x0120), "SS", crate::made::Value::Short(vec![63_536])));
+            .with((
+                (0x0028, 0x0120),
+                "SS",
+                crate::made::Value::Short(vec![63_536]),
+            ));
         let mut pixels = [0_u16; (ROWS * COLUMNS) as usize];
         pixels[5] = 63_536;
         file.pixels(&pixels);
@@ -367,7 +401,10 @@ fn radiographs_of_both_polarities_load_equal() {
 fn functional_groups_place_the_frames() {
     let groups = |z: f64, slope: f64| {
         vec![
-            items((0x0020, 0x9113), vec![vec![text((0x0020, 0x0032), "DS", decimals(&[0.0, 0.0, z]))]]),
+            items(
+                (0x0020, 0x9113),
+                vec![vec![text((0x0020, 0x0032), "DS", decimals(&[0.0, 0.0, z]))]],
+            ),
             items(
                 (0x0028, 0x9145),
                 vec![vec![
@@ -378,13 +415,22 @@ fn functional_groups_place_the_frames() {
         ]
     };
     let shared = vec![
-        items((0x0020, 0x9116), vec![vec![text((0x0020, 0x0037), "DS", "0\\1\\0\\0\\0\\-1")]]),
-        items((0x0028, 0x9110), vec![vec![text((0x0028, 0x0030), "DS", "3\\4")]]),
+        items(
+            (0x0020, 0x9116),
+            vec![vec![text((0x0020, 0x0037), "DS", "0\\1\\0\\0\\0\\-1")]],
+        ),
+        items(
+            (0x0028, 0x9110),
+            vec![vec![text((0x0028, 0x0030), "DS", "3\\4")]],
+        ),
     ];
     let mut file = File::ct(1, 0.0)
         .with(text((0x0028, 0x0008), "IS", "2"))
         .with(items((0x5200, 0x9229), vec![shared]))
-        .with(items((0x5200, 0x9230), vec![groups(0.0, 2.0), groups(0.0, 0.5)]))
+        .with(items(
+            (0x5200, 0x9230),
+            vec![groups(0.0, 2.0), groups(0.0, 0.5)],
+        ))
         .without((0x0020, 0x0032))
         .without((0x0020, 0x0037))
         .without((0x0028, 0x0030))
@@ -395,10 +441,16 @@ fn functional_groups_place_the_frames() {
     // The normal of (+y, -z) is -x.
     let place = |x: f64, slope: f64| {
         let mut groups = groups(0.0, slope);
-        groups[0] = items((0x0020, 0x9113), vec![vec![text((0x0020, 0x0032), "DS", decimals(&[x, 0.0, 0.0]))]]);
+        groups[0] = items(
+            (0x0020, 0x9113),
+            vec![vec![text((0x0020, 0x0032), "DS", decimals(&[x, 0.0, 0.0]))]],
+        );
         groups
     };
-    file.put(items((0x5200, 0x9230), vec![place(1.0, 2.0), place(6.0, 0.5)]));
+    file.put(items(
+        (0x5200, 0x9230),
+        vec![place(1.0, 2.0), place(6.0, 0.5)],
+    ));
     let volume = read(&Folder::of([file]));
     assert_eq!(volume.geometry().spacing(), [4.0, 3.0, 5.0]);
     assert_eq!(volume.geometry().origin(), [6.0, 0.0, 0.0]);
@@ -420,9 +472,17 @@ fn colours_become_channels_and_a_palette_is_painted() {
         read(&Folder::of([file]))
     };
     let side_by_side = rgb(0, (0..36).collect());
-    let apart = rgb(1, (0..3).flat_map(|c| (0..12).map(move |i| 3 * i + c)).collect());
+    let apart = rgb(
+        1,
+        (0..3)
+            .flat_map(|c| (0..12).map(move |i| 3 * i + c))
+            .collect(),
+    );
     assert_eq!(side_by_side.voxels().bytes(), apart.voxels().bytes());
-    assert_eq!(side_by_side.header().channels.names, ["red", "green", "blue"]);
+    assert_eq!(
+        side_by_side.header().channels.names,
+        ["red", "green", "blue"]
+    );
     assert_eq!(side_by_side.voxels().get(2, [1, 0, 0]), Some(5.0));
 }
 
@@ -436,8 +496,13 @@ fn a_bare_data_set_is_read_with_a_warning() {
     folder.put_bytes(&bytes[start..]);
     let volume = read(&folder);
     assert_eq!(order(&volume), [1.0]);
-    let warning = volume.header().facts["dicom.header_warning"].as_str().unwrap();
-    assert!(warning.starts_with("the transfer syntax is not stated"), "{warning}");
+    let warning = volume.header().facts["dicom.header_warning"]
+        .as_str()
+        .unwrap();
+    assert!(
+        warning.starts_with("the transfer syntax is not stated"),
+        "{warning}"
+    );
 }
 
 /// A file that cannot be read may be a slice.
@@ -471,12 +536,23 @@ fn attributes_are_a_table_of_slices() {
     assert!(!row("0008|0005").varies);
     let time = row("0008|0013");
     assert!(time.varies);
-    assert_eq!(time.values[0].as_deref(), Some("120030"), "slices lie from foot to head");
+    assert_eq!(
+        time.values[0].as_deref(),
+        Some("120030"),
+        "slices lie from foot to head"
+    );
     assert_eq!(row("0008|103e").values[3].as_deref(), Some("Schädel"));
     assert_eq!(row("0008|103e").name, "SeriesDescription");
     let withheld = voxprep_io::tags(folder.path(), &ReadOptions::default(), false).unwrap();
-    let time = withheld.rows.iter().find(|row| row.tag == "0008|0013").unwrap();
-    assert_eq!((time.varies, time.values[0].as_deref()), (true, Some("(withheld)")));
+    let time = withheld
+        .rows
+        .iter()
+        .find(|row| row.tag == "0008|0013")
+        .unwrap();
+    assert_eq!(
+        (time.varies, time.values[0].as_deref()),
+        (true, Some("(withheld)"))
+    );
 }
 
 /// IO-17: what a display shows, by a window in each of its functions, and by a table before a window.
@@ -499,25 +575,43 @@ fn what_is_shown_is_the_window_or_the_table_of_the_header() {
     let volume = shown(windowed("MONOCHROME2", "LINEAR_EXACT")).unwrap();
     assert_eq!(volume.header().unit, Unit::Normalised);
     // HU -24, -23, ...: from -24 to -14.
-    let row: Vec<f64> = (0..4).map(|x| volume.voxels().get(0, [x, 0, 0]).unwrap()).collect();
+    let row: Vec<f64> = (0..4)
+        .map(|x| volume.voxels().get(0, [x, 0, 0]).unwrap())
+        .collect();
     assert_eq!(row, [0.0, 0.1_f32, 0.2, 0.3].map(f64::from));
     let volume = shown(windowed("MONOCHROME1", "LINEAR_EXACT")).unwrap();
     assert_eq!(volume.voxels().get(0, [0, 0, 0]), Some(1.0));
     let volume = shown(windowed("MONOCHROME2", "LINEAR")).unwrap();
-    assert_eq!(volume.voxels().get(0, [1, 0, 0]), Some(f64::from((1.0 / 9.0_f64) as f32)));
+    assert_eq!(
+        volume.voxels().get(0, [1, 0, 0]),
+        Some(f64::from((1.0 / 9.0_f64) as f32))
+    );
 
     let table = items(
         (0x0028, 0x3010),
         vec![vec![
             // From HU -23 on, as a signed number.
-            ((0x0028, 0x3002), "SS", crate::made::Value::Short(vec![3, 65_513, 8])),
-            ((0x0028, 0x3006), "OW", crate::made::Value::Short(vec![51, 102, 255])),
+            (
+                (0x0028, 0x3002),
+                "SS",
+                crate::made::Value::Short(vec![3, 65_513, 8]),
+            ),
+            (
+                (0x0028, 0x3006),
+                "OW",
+                crate::made::Value::Short(vec![51, 102, 255]),
+            ),
         ]],
     );
     let volume = shown(windowed("MONOCHROME2", "LINEAR").with(table)).unwrap();
-    let row: Vec<f64> = (0..4).map(|x| volume.voxels().get(0, [x, 0, 0]).unwrap()).collect();
+    let row: Vec<f64> = (0..4)
+        .map(|x| volume.voxels().get(0, [x, 0, 0]).unwrap())
+        .collect();
     assert_eq!(row, [0.2_f32, 0.2, 0.4, 1.0].map(f64::from));
 
     let error = shown(File::ct(0, 0.0)).unwrap_err().to_string();
-    assert!(error.starts_with("the header has no window and no VOI look-up table; "), "{error}");
+    assert!(
+        error.starts_with("the header has no window and no VOI look-up table; "),
+        "{error}"
+    );
 }

@@ -218,7 +218,16 @@ fn element(bytes: &mut [u8], random: &mut Random) {
         [] => random.below(bytes.len().saturating_sub(12)),
         places => random.of(places),
     };
-    let (offset, width) = random.of(&[(6, 2), (8, 2), (8, 4), (8, 8), (12, 2), (4, 2), (0, 4), (4, 4)]);
+    let (offset, width) = random.of(&[
+        (6, 2),
+        (8, 2),
+        (8, 4),
+        (8, 8),
+        (12, 2),
+        (4, 2),
+        (0, 4),
+        (4, 4),
+    ]);
     let Some(place) = bytes.get_mut(at + offset..at + offset + width) else {
         return;
     };
@@ -226,7 +235,11 @@ fn element(bytes: &mut [u8], random: &mut Random) {
         0 => random.of(&INTEGERS),
         1 => random.below(300) as i64,
         2 => -1,
-        _ => i64::from_le_bytes(random.of(&[*b"SQOBUNUS", *b"65535\\\\2", *b"\xfe\xff\x00\xe0\xff\xff\xff\xff"])),
+        _ => i64::from_le_bytes(random.of(&[
+            *b"SQOBUNUS",
+            *b"65535\\\\2",
+            *b"\xfe\xff\x00\xe0\xff\xff\xff\xff",
+        ])),
     };
     place.copy_from_slice(&value.to_le_bytes()[..width]);
 }

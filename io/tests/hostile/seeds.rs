@@ -11,7 +11,8 @@ use voxprep_core::voxels::Voxels;
 use voxprep_io::WriteOptions;
 
 use crate::case::{
-    ANALYZE, Case, DICOM, JPEG, METAIMAGE, NIFTI, NPY, NPZ, NRRD, Named, PNG, Reader, SAFETENSORS, TIFF,
+    ANALYZE, Case, DICOM, JPEG, METAIMAGE, NIFTI, NPY, NPZ, NRRD, Named, PNG, Reader, SAFETENSORS,
+    TIFF,
 };
 
 /// Where the files of other programs are that are arrays or pictures, and how their names end.

@@ -24,8 +24,9 @@ const ROUNDING_MM: f64 = 1e-4;
 pub(super) fn write(path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()> {
     let fields = fields(path, volume)?;
     let Some([img, hdr]) = pair(path) else {
-        return Err(Error::parameter(path, "the name is none of a pair")
-            .remedy("end it in .hdr or .img"));
+        return Err(
+            Error::parameter(path, "the name is none of a pair").remedy("end it in .hdr or .img")
+        );
     };
     write_pair_aside(
         [&img, &hdr],
@@ -91,7 +92,9 @@ fn originator(path: &Path, geometry: &Geometry, fields: &Fields) -> Result<[i64;
     let spacing = [1, 2, 3].map(|i| f64::from(fields.pixdim[i] as f32));
     let at_origin = geometry.index_from_world().offset();
     // 0 means the middle; else the voxel at the origin of the world, counted from 1.
-    let whole = at_origin.map(|v| v.round() as i64).map(|v| v.saturating_add(1));
+    let whole = at_origin
+        .map(|v| v.round() as i64)
+        .map(|v| v.saturating_add(1));
     for originator in [[0; 3], whole] {
         let stated = Fields {
             originator,

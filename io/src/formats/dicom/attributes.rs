@@ -30,7 +30,11 @@ pub(super) trait Attributes {
                 .map(trimmed)
                 .collect(),
             PrimitiveValue::Str(text) => text.split('\\').map(trimmed).collect(),
-            other => other.to_multi_str().iter().map(|text| trimmed(text)).collect(),
+            other => other
+                .to_multi_str()
+                .iter()
+                .map(|text| trimmed(text))
+                .collect(),
         }
     }
 
@@ -108,7 +112,9 @@ fn parsed(texts: &[String]) -> Option<Vec<f64>> {
 
 /// Bytes of a private element without a VR that can only be little-endian doubles or floats.
 fn binary(bytes: &[u8]) -> Option<Vec<f64>> {
-    let text = bytes.iter().all(|b| b.is_ascii_graphic() || *b == b' ' || *b == 0);
+    let text = bytes
+        .iter()
+        .all(|b| b.is_ascii_graphic() || *b == b' ' || *b == 0);
     if text && !bytes.iter().all(|b| *b == 0) {
         return None;
     }

@@ -57,7 +57,11 @@ impl Content {
             };
             return Err(Error::input(path, reason).remedy("give the folder of an image series"));
         }
-        let is_segmentation: Vec<bool> = found.instances.iter().map(Instance::is_segmentation).collect();
+        let is_segmentation: Vec<bool> = found
+            .instances
+            .iter()
+            .map(Instance::is_segmentation)
+            .collect();
         let segments = Segments::all(&found.instances);
         let mut images = found.instances.clone();
         for (image, is_segmentation) in images.iter_mut().zip(&is_segmentation) {
@@ -82,12 +86,16 @@ impl Content {
         // Series without a number get one that no other has.
         let mut taken: Vec<String> = Vec::new();
         let mut id = |instance: &Instance| {
-            let number = instance.series_number.map_or_else(|| "0".to_owned(), |n| n.to_string());
+            let number = instance
+                .series_number
+                .map_or_else(|| "0".to_owned(), |n| n.to_string());
             let mut id = number.clone();
             let mut again = 'b';
             while taken.contains(&id) {
                 id = format!("{number}{again}");
-                again = char::from_u32(again as u32 + 1).filter(char::is_ascii_lowercase).unwrap_or('z');
+                again = char::from_u32(again as u32 + 1)
+                    .filter(char::is_ascii_lowercase)
+                    .unwrap_or('z');
                 if again == 'z' {
                     id = format!("{number}-{}", taken.len());
                     break;
@@ -149,7 +157,9 @@ impl Content {
             let files = if count == 1 { "file" } else { "files" };
             return Err(Error::input(
                 file,
-                format!("{count} DICOM {files} of the folder cannot be read, the first because {reason}"),
+                format!(
+                    "{count} DICOM {files} of the folder cannot be read, the first because {reason}"
+                ),
             )
             .remedy("mend or remove it, so that no slice is missing unnoticed"));
         }
@@ -183,9 +193,16 @@ impl Content {
             all.retain(|c| !c.is_capture());
         }
         if all.len() > 1 {
-            let parts = all.iter().map(|c| c.id.split('.').next()).collect::<Vec<_>>();
+            let parts = all
+                .iter()
+                .map(|c| c.id.split('.').next())
+                .collect::<Vec<_>>();
             let one = parts.windows(2).all(|pair| pair[0] == pair[1]);
-            let what = if one { "volumes in one series" } else { "volumes" };
+            let what = if one {
+                "volumes in one series"
+            } else {
+                "volumes"
+            };
             let reason = format!("{} {what}, and nothing says which is meant", all.len());
             return Err(Error::parameter(path, reason)
                 .field("series")
@@ -212,7 +229,11 @@ impl Content {
                     (segments.header(instances, path, options), segments.frames())
                 }
             };
-            let problem = header.as_ref().err().and_then(|e| e.fault()).map(|f| f.reason.clone());
+            let problem = header
+                .as_ref()
+                .err()
+                .and_then(|e| e.fault())
+                .map(|f| f.reason.clone());
             let header = header.ok();
             let kind = volume::modality(instance);
             SeriesInfo {
@@ -239,8 +260,7 @@ impl Candidate<'_> {
         let instance = self.instance;
         self.id == wanted
             || instance.series == wanted
-            || !instance.description.is_empty()
-                && instance.description.eq_ignore_ascii_case(wanted)
+            || !instance.description.is_empty() && instance.description.eq_ignore_ascii_case(wanted)
             || !self.part.is_empty() && self.part.eq_ignore_ascii_case(wanted)
     }
 
@@ -262,7 +282,11 @@ impl Candidate<'_> {
 /// The volumes that could be meant, in one line.
 fn names(all: &[Candidate<'_>]) -> String {
     let one = |c: &Candidate<'_>| {
-        let words = [c.instance.modality.as_str(), &c.instance.description, &c.part];
+        let words = [
+            c.instance.modality.as_str(),
+            &c.instance.description,
+            &c.part,
+        ];
         let words: Vec<&str> = words.into_iter().filter(|w| !w.is_empty()).collect();
         // What stands in a header may break lines.
         let words: String = words

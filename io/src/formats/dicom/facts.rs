@@ -28,7 +28,10 @@ const NUMBERS: [(&str, Tag); 12] = [
     ("inversion_time_ms", tags::INVERSION_TIME),
     ("flip_angle_deg", tags::FLIP_ANGLE),
     ("magnetic_field_t", tags::MAGNETIC_FIELD_STRENGTH),
-    ("magnification", tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR),
+    (
+        "magnification",
+        tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR,
+    ),
     ("bits_stored", tags::BITS_STORED),
     ("pixel_padding", tags::PIXEL_PADDING_VALUE),
 ];
@@ -111,7 +114,11 @@ pub(super) fn add(
             place.push("the distance of pixels is not stated: 1 mm is assumed".to_owned());
         }
     }
-    let hidden = content.series.iter().filter(|other| other.first != series.first).count();
+    let hidden = content
+        .series
+        .iter()
+        .filter(|other| other.first != series.first)
+        .count();
     if hidden > 0 && path.is_dir() {
         put("other_series", json!(hidden));
     }
@@ -137,7 +144,10 @@ fn windows(object: &InMemDicomObject) -> Vec<Value> {
     let levels = item.numbers(tags::WINDOW_CENTER).unwrap_or_default();
     let widths = item.numbers(tags::WINDOW_WIDTH).unwrap_or_default();
     let function = item.text(tags::VOILUT_FUNCTION);
-    let pairs = levels.iter().zip(&widths).filter(|(_, width)| **width > 0.0);
+    let pairs = levels
+        .iter()
+        .zip(&widths)
+        .filter(|(_, width)| **width > 0.0);
     pairs
         .map(|(level, width)| {
             let mut window = json!({ "level": level, "width": width });

@@ -36,7 +36,9 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         let entries = std::fs::read_dir(&folder).map_err(|e| Error::io("open", &folder, e))?;
         for entry in entries {
             let entry = entry.map_err(|e| Error::io("read", &folder, e))?;
-            let kind = entry.file_type().map_err(|e| Error::io("read", &folder, e))?;
+            let kind = entry
+                .file_type()
+                .map_err(|e| Error::io("read", &folder, e))?;
             // A link to a file is a file; a link to a folder may lead in circles.
             let path = entry.path();
             if kind.is_dir() {
@@ -47,8 +49,10 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
                 files.push(path);
             }
             if files.len() > FILES {
-                return Err(Error::limit(&folder, "the folder holds more than a million files")
-                    .remedy("give the folder of one study or series"));
+                return Err(
+                    Error::limit(&folder, "the folder holds more than a million files")
+                        .remedy("give the folder of one study or series"),
+                );
             }
         }
     }

@@ -32,7 +32,9 @@ pub(super) enum Photometric {
     Palette,
     Rgb,
     /// YBR_FULL; `halved` where two neighbours share their colour (YBR_FULL_422).
-    Ybr { halved: bool },
+    Ybr {
+        halved: bool,
+    },
     /// A colour model that only a decoder turns into RGB (YBR_RCT, YBR_ICT).
     Coded,
 }
@@ -289,7 +291,11 @@ impl Instance {
     /// allocated for them.
     fn check_size(&self) -> Result<()> {
         let frames = self.shape.frames as u64;
-        let declared = self.shape.frame_bits().checked_mul(frames).map(|bits| bits.div_ceil(8));
+        let declared = self
+            .shape
+            .frame_bits()
+            .checked_mul(frames)
+            .map(|bits| bits.div_ceil(8));
         let most = match self.pixels.length {
             Some(length) if self.syntax.deflated => Some(length),
             Some(length) => Some(length.min(self.len.saturating_sub(self.pixels.start))),
@@ -304,8 +310,9 @@ impl Instance {
             Some(declared) if declared <= most => Ok(()),
             _ => {
                 let declared = declared.map_or_else(|| "more".to_owned(), |n| n.to_string());
-                let reason =
-                    format!("the header declares {declared} bytes of pixels, the file holds {most}");
+                let reason = format!(
+                    "the header declares {declared} bytes of pixels, the file holds {most}"
+                );
                 Err(Error::input(&self.path, reason).remedy(COPY_AGAIN))
             }
         }
@@ -316,7 +323,10 @@ impl Instance {
         let own = object.items_of(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
         // More of them than frames are left over from a file of which frames were taken.
         if !own.is_empty() && own.len() < count {
-            let reason = format!("{count} frames, but functional groups for {} only", own.len());
+            let reason = format!(
+                "{count} frames, but functional groups for {} only",
+                own.len()
+            );
             return Err(Error::input(&self.path, reason)
                 .field("(0028,0008) NumberOfFrames")
                 .remedy(COPY_AGAIN));
@@ -355,7 +365,9 @@ impl Instance {
             } else if count > 1 && own.is_empty() {
                 // A cine loop, or a scan of pages: no place in the patient but that of the first.
                 frame.position = None;
-                frame.marks.push((Trait::Time, Mark::Numbers(vec![index as f64])));
+                frame
+                    .marks
+                    .push((Trait::Time, Mark::Numbers(vec![index as f64])));
             }
             frames.push(frame);
         }
@@ -367,7 +379,10 @@ impl Instance {
             .with(tags::PLANE_POSITION_SEQUENCE, tags::IMAGE_POSITION_PATIENT)
             .and_then(|item| item.vector(tags::IMAGE_POSITION_PATIENT));
         let axes = groups
-            .with(tags::PLANE_ORIENTATION_SEQUENCE, tags::IMAGE_ORIENTATION_PATIENT)
+            .with(
+                tags::PLANE_ORIENTATION_SEQUENCE,
+                tags::IMAGE_ORIENTATION_PATIENT,
+            )
             .and_then(|item| item.vector::<6>(tags::IMAGE_ORIENTATION_PATIENT))
             .and_then(axes);
         let measures = |tag| {
@@ -377,7 +392,8 @@ impl Instance {
         };
         let (spacing, spacing_from) = spacing(groups.header, measures(tags::PIXEL_SPACING));
         let values = |tag| groups.with(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tag);
-        let transformation = values(tags::RESCALE_SLOPE).or_else(|| values(tags::RESCALE_INTERCEPT));
+        let transformation =
+            values(tags::RESCALE_SLOPE).or_else(|| values(tags::RESCALE_INTERCEPT));
         let rescale = transformation.and_then(|item| {
             let slope = item.number(tags::RESCALE_SLOPE);
             let intercept = item.number(tags::RESCALE_INTERCEPT);
@@ -438,23 +454,36 @@ impl Shape {
     fn of(path: &Path, object: &InMemDicomObject) -> Result<Self> {
         let wrong = |tag: Tag, name: &str, reason: String| {
             Error::input(path, reason)
-                .field(format!("({:04X},{:04X}) {name}", tag.group(), tag.element()))
+                .field(format!(
+                    "({:04X},{:04X}) {name}",
+                    tag.group(),
+                    tag.element()
+                ))
                 .remedy(COPY_AGAIN)
         };
-        let whole = |tag: Tag, name: &str, range: std::ops::RangeInclusive<i64>, default: Option<i64>| {
-            let stated = object.integer(tag);
-            let value = match (stated, object.get(tag).is_some_and(|e| e.value().multiplicity() > 0)) {
-                (Some(value), _) => value,
-                (None, true) => return Err(wrong(tag, name, "the value is no whole number".into())),
-                (None, false) => default
-                    .ok_or_else(|| wrong(tag, name, "the value is missing".into()))?,
+        let whole =
+            |tag: Tag, name: &str, range: std::ops::RangeInclusive<i64>, default: Option<i64>| {
+                let stated = object.integer(tag);
+                let value = match (
+                    stated,
+                    object
+                        .get(tag)
+                        .is_some_and(|e| e.value().multiplicity() > 0),
+                ) {
+                    (Some(value), _) => value,
+                    (None, true) => {
+                        return Err(wrong(tag, name, "the value is no whole number".into()));
+                    }
+                    (None, false) => {
+                        default.ok_or_else(|| wrong(tag, name, "the value is missing".into()))?
+                    }
+                };
+                if range.contains(&value) {
+                    Ok(value)
+                } else {
+                    Err(wrong(tag, name, format!("{value} is out of range")))
+                }
             };
-            if range.contains(&value) {
-                Ok(value)
-            } else {
-                Err(wrong(tag, name, format!("{value} is out of range")))
-            }
-        };
         let rows = whole(tags::ROWS, "Rows", 1..=SIDE, None)?;
         let columns = whole(tags::COLUMNS, "Columns", 1..=SIDE, None)?;
         let samples = whole(tags::SAMPLES_PER_PIXEL, "SamplesPerPixel", 1..=4, Some(1))?;
@@ -465,11 +494,37 @@ impl Shape {
                 .field("(0028,0100) BitsAllocated")
                 .remedy("convert them to 16 bits with the program that wrote them"));
         }
-        let stored = whole(tags::BITS_STORED, "BitsStored", 1..=allocated, Some(allocated))?;
-        let high = whole(tags::HIGH_BIT, "HighBit", stored - 1..=allocated - 1, Some(stored - 1))?;
-        let signed = whole(tags::PIXEL_REPRESENTATION, "PixelRepresentation", 0..=1, Some(0))? == 1;
-        let planar = whole(tags::PLANAR_CONFIGURATION, "PlanarConfiguration", 0..=1, Some(0))? == 1;
-        let frames = whole(tags::NUMBER_OF_FRAMES, "NumberOfFrames", 0..=FRAMES, Some(1))?.max(1);
+        let stored = whole(
+            tags::BITS_STORED,
+            "BitsStored",
+            1..=allocated,
+            Some(allocated),
+        )?;
+        let high = whole(
+            tags::HIGH_BIT,
+            "HighBit",
+            stored - 1..=allocated - 1,
+            Some(stored - 1),
+        )?;
+        let signed = whole(
+            tags::PIXEL_REPRESENTATION,
+            "PixelRepresentation",
+            0..=1,
+            Some(0),
+        )? == 1;
+        let planar = whole(
+            tags::PLANAR_CONFIGURATION,
+            "PlanarConfiguration",
+            0..=1,
+            Some(0),
+        )? == 1;
+        let frames = whole(
+            tags::NUMBER_OF_FRAMES,
+            "NumberOfFrames",
+            0..=FRAMES,
+            Some(1),
+        )?
+        .max(1);
         let photometric = match object.text(tags::PHOTOMETRIC_INTERPRETATION).as_deref() {
             Some("MONOCHROME2") => Photometric::Grey,
             Some("MONOCHROME1") => Photometric::Inverted,
@@ -481,7 +536,11 @@ impl Shape {
             None if samples == 1 => Photometric::Grey,
             None => Photometric::Rgb,
             Some(other) => {
-                let other: String = other.chars().filter(|c| c.is_ascii_graphic()).take(24).collect();
+                let other: String = other
+                    .chars()
+                    .filter(|c| c.is_ascii_graphic())
+                    .take(24)
+                    .collect();
                 let reason = format!("the colour model {other} is not read");
                 return Err(Error::unsupported(path, reason)
                     .field("(0028,0004) PhotometricInterpretation")
@@ -500,9 +559,12 @@ impl Shape {
             ));
         }
         if colours && allocated > 16 {
-            return Err(Error::unsupported(path, format!("colours of {allocated} bits are not read"))
-                .field("(0028,0100) BitsAllocated")
-                .remedy("convert them to 8 bits with the program that wrote them"));
+            return Err(Error::unsupported(
+                path,
+                format!("colours of {allocated} bits are not read"),
+            )
+            .field("(0028,0100) BitsAllocated")
+            .remedy("convert them to 8 bits with the program that wrote them"));
         }
         Ok(Self {
             rows: rows as usize,
@@ -576,7 +638,10 @@ fn spacing(
     if let Some(spacing) = measured.and_then(|item| pair(item, tags::PIXEL_SPACING)) {
         return (spacing, SpacingFrom::Patient);
     }
-    for tag in [tags::IMAGER_PIXEL_SPACING, tags::NOMINAL_SCANNED_PIXEL_SPACING] {
+    for tag in [
+        tags::IMAGER_PIXEL_SPACING,
+        tags::NOMINAL_SCANNED_PIXEL_SPACING,
+    ] {
         if let Some(spacing) = pair(header, tag) {
             return (spacing, SpacingFrom::Detector);
         }
@@ -640,7 +705,11 @@ fn marks(instance: &Instance, groups: &Groups<'_>) -> Vec<(Trait, Mark)> {
         tags::CARDIAC_SYNCHRONIZATION_SEQUENCE,
         tags::NOMINAL_CARDIAC_TRIGGER_DELAY_TIME,
     )
-    .or_else(|| header.number(tags::TRIGGER_TIME).map(|n| Mark::Numbers(vec![n])));
+    .or_else(|| {
+        header
+            .number(tags::TRIGGER_TIME)
+            .map(|n| Mark::Numbers(vec![n]))
+    });
     let acquisition = number(content, tags::FRAME_ACQUISITION_NUMBER).or_else(|| {
         let number = header.number(tags::ACQUISITION_NUMBER)?;
         Some(Mark::Numbers(vec![number]))
@@ -670,8 +739,11 @@ fn marks(instance: &Instance, groups: &Groups<'_>) -> Vec<(Trait, Mark)> {
         .with(content, tags::STACK_ID)
         .and_then(|item| item.text(tags::STACK_ID))
         .map(Mark::Word);
-    let inversion = number(tags::MR_MODIFIER_SEQUENCE, tags::INVERSION_TIMES)
-        .or_else(|| header.number(tags::INVERSION_TIME).map(|n| Mark::Numbers(vec![n])));
+    let inversion = number(tags::MR_MODIFIER_SEQUENCE, tags::INVERSION_TIMES).or_else(|| {
+        header
+            .number(tags::INVERSION_TIME)
+            .map(|n| Mark::Numbers(vec![n]))
+    });
     let found = [
         (Trait::Echo, echo),
         (Trait::Time, time),
@@ -699,11 +771,15 @@ fn diffusion(groups: &Groups<'_>) -> Option<Mark> {
         let direction: Option<[f64; 3]> = direction.vector(tags::DIFFUSION_GRADIENT_ORIENTATION);
         Some((b, direction))
     });
-    let maker = header.text(tags::MANUFACTURER).unwrap_or_default().to_ascii_uppercase();
+    let maker = header
+        .text(tags::MANUFACTURER)
+        .unwrap_or_default()
+        .to_ascii_uppercase();
     let private = || match () {
-        () if maker.contains("SIEMENS") => {
-            Some((header.number(Tag(0x0019, 0x100C))?, header.vector(Tag(0x0019, 0x100E))))
-        }
+        () if maker.contains("SIEMENS") => Some((
+            header.number(Tag(0x0019, 0x100C))?,
+            header.vector(Tag(0x0019, 0x100E)),
+        )),
         () if maker.contains("PHILIPS") => {
             let parts = [0x10B0, 0x10B1, 0x10B2].map(|e| header.number(Tag(0x2005, e)));
             let direction = match parts {
@@ -737,8 +813,13 @@ struct Mosaic {
 
 /// What Siemens' header says of a mosaic, if the image is one.
 fn mosaic(object: &InMemDicomObject) -> Option<Mosaic> {
-    let is_mosaic = object.texts(tags::IMAGE_TYPE).iter().any(|word| word == "MOSAIC");
-    let csa = object.get(Tag(0x0029, 0x1010)).and_then(|e| e.to_bytes().ok());
+    let is_mosaic = object
+        .texts(tags::IMAGE_TYPE)
+        .iter()
+        .any(|word| word == "MOSAIC");
+    let csa = object
+        .get(Tag(0x0029, 0x1010))
+        .and_then(|e| e.to_bytes().ok());
     let csa = csa.as_deref().unwrap_or(&[]);
     let count = csa::numbers(csa, "NumberOfImagesInMosaic")
         .and_then(|n| n.first().copied())
@@ -799,5 +880,4 @@ impl Mosaic {
         }
         Ok(frames)
     }
-
 }

@@ -31,7 +31,12 @@ impl Lut {
     /// # Errors
     /// [`Error::Input`] where table and description contradict each other.
     pub(super) fn of(path: &Path, item: &InMemDicomObject, is_signed: bool) -> Result<Self> {
-        let lut = Self::read(path, item, [tags::LUT_DESCRIPTOR, tags::LUT_DATA], is_signed)?;
+        let lut = Self::read(
+            path,
+            item,
+            [tags::LUT_DESCRIPTOR, tags::LUT_DATA],
+            is_signed,
+        )?;
         Ok(Self {
             kind: item.text(tags::MODALITY_LUT_TYPE),
             ..lut
@@ -39,7 +44,11 @@ impl Lut {
     }
 
     /// The tables of a palette: red, green, blue.
-    pub(super) fn palette(path: &Path, object: &InMemDicomObject, is_signed: bool) -> Result<[Self; 3]> {
+    pub(super) fn palette(
+        path: &Path,
+        object: &InMemDicomObject,
+        is_signed: bool,
+    ) -> Result<[Self; 3]> {
         if object.get(Tag(0x0028, 0x1221)).is_some() {
             return Err(Error::unsupported(path, "segmented palettes are not read")
                 .field("(0028,1221) SegmentedRedPaletteColorLookupTableData")

@@ -25,7 +25,10 @@ enum From {
     /// Numbers as they are, in memory: of a deflated or a bit-packed image.
     Memory(Vec<u8>),
     /// Fragments, and which of them make up each frame.
-    Fragments { bytes: Vec<u8>, frames: Vec<Vec<(usize, usize)>> },
+    Fragments {
+        bytes: Vec<u8>,
+        frames: Vec<Vec<(usize, usize)>>,
+    },
 }
 
 /// One frame as numbers, in whatever its samples were stored.
@@ -82,8 +85,9 @@ impl<'a> Pixels<'a> {
         let pixels = shape.pixels() as u64 * shape.frames as u64;
         if pixels > size.saturating_mul(2000) && !no_limits {
             let reason = format!("{pixels} pixels are declared in a file of {size} bytes");
-            return Err(Error::limit(path, reason)
-                .remedy("give --no-limits if the file can be trusted"));
+            return Err(
+                Error::limit(path, reason).remedy("give --no-limits if the file can be trusted")
+            );
         }
         let element = instance.pixels;
         if instance.syntax.deflated {
@@ -123,7 +127,8 @@ impl<'a> Pixels<'a> {
             }
             None if !native => {
                 if !instance.syntax.is_encapsulated_native() {
-                    codec::supports(&instance.syntax.uid).map_err(|refusal| refused(path, refusal))?;
+                    codec::supports(&instance.syntax.uid)
+                        .map_err(|refusal| refused(path, refusal))?;
                 }
                 let all = bytes.into_rest(element.start, path)?;
                 let frames = fragments(&all, shape.frames, extended(instance)?)
@@ -157,7 +162,11 @@ impl<'a> Pixels<'a> {
         let path = instance.path.as_path();
         let pixels = shape.pixels();
         let bits = shape.frame_bits();
-        let Scratch { raw, joined, colours } = scratch;
+        let Scratch {
+            raw,
+            joined,
+            colours,
+        } = scratch;
         let mut photometric = shape.photometric;
         let mut planar = shape.planar;
         let mut big_endian = instance.syntax.big_endian;
@@ -166,7 +175,8 @@ impl<'a> Pixels<'a> {
                 let first = index as u64 * bits;
                 let end = first + bits;
                 raw.resize((end.div_ceil(8) - first / 8) as usize, 0);
-                read_exact_at(file, raw, start + first / 8).map_err(|e| Error::io("read", path, e))?;
+                read_exact_at(file, raw, start + first / 8)
+                    .map_err(|e| Error::io("read", path, e))?;
                 if shape.bits_allocated == 1 {
                     unpack(raw, (first % 8) as usize, pixels * shape.samples, joined);
                     std::mem::swap(raw, joined);
@@ -202,7 +212,8 @@ impl<'a> Pixels<'a> {
                     raw.clear();
                     let needed = bits.div_ceil(8) as usize;
                     raw.extend(data.get(..needed).ok_or_else(|| {
-                        Error::input(path, "a fragment is shorter than its frame").remedy(COPY_AGAIN)
+                        Error::input(path, "a fragment is shorter than its frame")
+                            .remedy(COPY_AGAIN)
                     })?);
                 } else {
                     raw.resize(pixels * samples * sample, 0);
@@ -255,9 +266,11 @@ impl<'a> Pixels<'a> {
             Photometric::Rgb | Photometric::Coded => interleaved(raw, bits, false, big_endian),
             Photometric::Ybr { halved } => {
                 if sample != 1 {
-                    return Err(Error::unsupported(path, "YBR colours of 16 bits are not read")
-                        .field("(0028,0100) BitsAllocated")
-                        .remedy("convert the image to RGB with the program that wrote it"));
+                    return Err(
+                        Error::unsupported(path, "YBR colours of 16 bits are not read")
+                            .field("(0028,0100) BitsAllocated")
+                            .remedy("convert the image to RGB with the program that wrote it"),
+                    );
                 }
                 to_rgb(raw, pixels, halved, planar, colours);
                 interleaved(colours, 8, true, false)
@@ -319,7 +332,11 @@ fn to_rgb(ybr: &[u8], pixels: usize, halved: bool, planar: bool, out: &mut Vec<u
 /// The bits that the colours of a palette need. Entries of 16 bits hold what was 8 once where all
 /// their low bytes are 0, or repeat the high byte.
 pub(super) fn painted_bits(tables: &[Lut; 3]) -> u16 {
-    let entries = || tables.iter().flat_map(|table| table.entries.iter().copied());
+    let entries = || {
+        tables
+            .iter()
+            .flat_map(|table| table.entries.iter().copied())
+    };
     let narrow = tables.iter().all(|table| table.bits == 8) && entries().all(|e| e < 256);
     let cleared = entries().all(|e| e & 0xFF == 0);
     let repeated = entries().all(|e| e & 0xFF == e >> 8);
@@ -338,7 +355,9 @@ fn paint(
     out.clear();
     out.reserve(6 * shape.pixels());
     let is_narrow = tables.iter().all(|table| table.bits == 8)
-        && tables.iter().all(|table| table.entries.iter().all(|e| *e < 256));
+        && tables
+            .iter()
+            .all(|table| table.entries.iter().all(|e| *e < 256));
     let mask = (1_i64 << shape.bits_stored.min(16)) - 1;
     for pixel in 0..shape.pixels() {
         let index = if shape.bits_allocated <= 8 {
@@ -458,7 +477,10 @@ fn fragments(
     if groups.len() == frames {
         Ok(groups)
     } else {
-        Err(format!("{frames} frames are declared, {} are there", groups.len()))
+        Err(format!(
+            "{frames} frames are declared, {} are there",
+            groups.len()
+        ))
     }
 }
 
@@ -489,7 +511,12 @@ mod tests {
         let found = fragments(&plain, 2, None).unwrap();
         assert_eq!(found, [vec![(16, 18)], vec![(26, 28)]]);
 
-        let marked = [item(&[]), item(&[0xFF, 0xD8, 0xFF, 1]), item(&[3, 4]), item(&[0xFF, 0xD8, 0xFF, 2])];
+        let marked = [
+            item(&[]),
+            item(&[0xFF, 0xD8, 0xFF, 1]),
+            item(&[3, 4]),
+            item(&[0xFF, 0xD8, 0xFF, 2]),
+        ];
         let found = fragments(&marked.concat(), 2, None).unwrap();
         assert_eq!(found, [vec![(16, 20), (28, 30)], vec![(38, 42)]]);
 
@@ -507,7 +534,13 @@ mod tests {
     #[test]
     fn primary_colours_come_out_of_ybr() {
         let mut out = Vec::new();
-        to_rgb(&[76, 85, 255, 150, 44, 21, 29, 255, 107], 3, false, false, &mut out);
+        to_rgb(
+            &[76, 85, 255, 150, 44, 21, 29, 255, 107],
+            3,
+            false,
+            false,
+            &mut out,
+        );
         assert_eq!(out, [254, 0, 0, 0, 255, 1, 0, 0, 254]);
     }
 }

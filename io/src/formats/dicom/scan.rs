@@ -277,7 +277,8 @@ fn bare(start: &[u8]) -> Option<(bool, bool)> {
             };
             let second = header(next, explicit, big).map(|(tag, _)| tag);
             let begins = matches!(first.group(), 0x0002 | 0x0008) && first.element() <= 0x0100;
-            begins && second.is_some_and(|tag| tag > first && matches!(tag.group(), 0x0002 | 0x0008))
+            begins
+                && second.is_some_and(|tag| tag > first && matches!(tag.group(), 0x0002 | 0x0008))
         })
 }
 
@@ -334,9 +335,12 @@ pub(super) fn scan(bytes: &mut Bytes, path: &Path) -> Result<Structure> {
                 _ => IMPLICIT_LITTLE,
             });
             let Some(uid) = guess else {
-                return Err(Error::input(path, "the transfer syntax is not stated, and cannot be told from the first elements")
-                    .field("(0002,0010)")
-                    .remedy("export the file again"));
+                return Err(Error::input(
+                    path,
+                    "the transfer syntax is not stated, and cannot be told from the first elements",
+                )
+                .field("(0002,0010)")
+                .remedy("export the file again"));
             };
             let assumed = format!("the transfer syntax is not stated; it looks like {uid}");
             (Syntax::of(uid), Some(assumed))

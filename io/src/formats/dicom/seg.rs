@@ -45,7 +45,10 @@ struct Layout {
 impl Segments {
     /// All segmentations among the instances.
     pub(super) fn all(instances: &[Instance]) -> Vec<Self> {
-        let found = instances.iter().enumerate().filter(|(_, i)| i.is_segmentation());
+        let found = instances
+            .iter()
+            .enumerate()
+            .filter(|(_, i)| i.is_segmentation());
         found.map(|(instance, _)| Self { instance }).collect()
     }
 
@@ -96,7 +99,9 @@ impl Segments {
         let voxels = if header.element_type == ElementType::U8 {
             let mut buf = Buf::<u8>::filled(count, 0).map_err(core)?;
             let out = buf.as_mut_slice().map_err(core)?;
-            out.par_iter_mut().zip(&labels).for_each(|(o, l)| *o = *l as u8);
+            out.par_iter_mut()
+                .zip(&labels)
+                .for_each(|(o, l)| *o = *l as u8);
             Voxels::new(1, size, buf)
         } else {
             Voxels::new(1, size, Buf::from(labels))
@@ -106,8 +111,17 @@ impl Segments {
 }
 
 fn header(instance: &Instance, layout: &Layout) -> Result<Header> {
-    let most = layout.frames.iter().map(|(segment, _)| *segment).max().unwrap_or(0);
-    let element_type = if most <= 255 { ElementType::U8 } else { ElementType::U16 };
+    let most = layout
+        .frames
+        .iter()
+        .map(|(segment, _)| *segment)
+        .max()
+        .unwrap_or(0);
+    let element_type = if most <= 255 {
+        ElementType::U8
+    } else {
+        ElementType::U16
+    };
     let mut header = Header::new(layout.geometry.clone(), element_type);
     header.role = Role::Label;
     let opened = instance::open(&instance.path)?;
@@ -121,7 +135,9 @@ fn header(instance: &Instance, layout: &Layout) -> Result<Header> {
         })
         .collect();
     if !names.is_empty() {
-        header.facts.insert("dicom.segments".to_owned(), names.into());
+        header
+            .facts
+            .insert("dicom.segments".to_owned(), names.into());
     }
     Ok(header)
 }
@@ -130,8 +146,12 @@ fn layout(instance: &Instance, options: &ReadOptions) -> Result<Layout> {
     let wrong = |reason: &str| Error::input(&instance.path, reason).remedy(COPY_AGAIN);
     let mut frames = Vec::with_capacity(instance.frames.len());
     for frame in &instance.frames {
-        let position = frame.position.ok_or_else(|| wrong("a frame has no ImagePositionPatient"))?;
-        let axes = frame.axes.ok_or_else(|| wrong("a frame has no ImageOrientationPatient"))?;
+        let position = frame
+            .position
+            .ok_or_else(|| wrong("a frame has no ImagePositionPatient"))?;
+        let axes = frame
+            .axes
+            .ok_or_else(|| wrong("a frame has no ImageOrientationPatient"))?;
         let segment = frame.segment.unwrap_or(1);
         if !(1..=65_535).contains(&segment) {
             return Err(wrong(&format!("{segment} is no number of a segment")));
@@ -149,7 +169,10 @@ fn layout(instance: &Instance, options: &ReadOptions) -> Result<Layout> {
             let mut distances: Vec<f64> = frames.iter().map(|f| stack::along(axes, f.1)).collect();
             distances.sort_by(f64::total_cmp);
             distances.dedup_by(|a, b| (*a - *b).abs() < stack::SAME_PLACE_MM);
-            let smallest = distances.windows(2).map(|p| p[1] - p[0]).fold(f64::INFINITY, f64::min);
+            let smallest = distances
+                .windows(2)
+                .map(|p| p[1] - p[0])
+                .fold(f64::INFINITY, f64::min);
             let stated = sample.between.or(sample.thickness);
             // Slices with nothing in them have no frame: the step is the stated one where that
             // fits, else the smallest there is.
@@ -170,7 +193,11 @@ fn layout(instance: &Instance, options: &ReadOptions) -> Result<Layout> {
                 .map(|f| f.1)
                 .min_by(|a, b| stack::along(axes, *a).total_cmp(&stack::along(axes, *b)));
             let [dx, dy] = sample.spacing;
-            let columns = [x.map(|v| v * dx), y.map(|v| v * dy), normal.map(|v| v * step)];
+            let columns = [
+                x.map(|v| v * dx),
+                y.map(|v| v * dy),
+                normal.map(|v| v * step),
+            ];
             let affine = Affine::from_columns(columns, lowest.unwrap_or(first));
             let [width, height] = instance.size;
             Geometry::new([width, height, slices as usize], affine)
@@ -185,9 +212,8 @@ fn layout(instance: &Instance, options: &ReadOptions) -> Result<Layout> {
         let start = into.apply(position);
         let along_x = into.apply_vector(x.map(|v| v * frame.spacing[0]));
         let along_y = into.apply_vector(y.map(|v| v * frame.spacing[1]));
-        let off = |v: [f64; 3], to: [f64; 3]| {
-            (0..3).map(|i| (v[i] - to[i]).abs()).fold(0.0, f64::max)
-        };
+        let off =
+            |v: [f64; 3], to: [f64; 3]| (0..3).map(|i| (v[i] - to[i]).abs()).fold(0.0, f64::max);
         let nearest = start.map(f64::round);
         let far = off(start, nearest)
             .max(off(along_x, [1.0, 0.0, 0.0]) * width as f64)
@@ -206,8 +232,10 @@ fn layout(instance: &Instance, options: &ReadOptions) -> Result<Layout> {
         };
         let [i, j, k] = nearest;
         if !(inside(i, width, nx) && inside(j, height, ny) && inside(k, 1, nz)) {
-            return Err(Error::input(&instance.path, "the segmentation reaches beyond the image")
-                .remedy("give the whole image, or convert the segmentation alone"));
+            return Err(
+                Error::input(&instance.path, "the segmentation reaches beyond the image")
+                    .remedy("give the whole image, or convert the segmentation alone"),
+            );
         }
         placed.push((segment, nearest.map(|v| v as i64)));
     }

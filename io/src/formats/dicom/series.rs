@@ -122,7 +122,10 @@ fn stacks(instances: &[Instance], members: &[usize], options: &ReadOptions) -> V
         let Some(instance) = instances.get(at) else {
             continue;
         };
-        let placeless = instance.frames.iter().all(|f| f.position.is_none() || f.axes.is_none());
+        let placeless = instance
+            .frames
+            .iter()
+            .all(|f| f.position.is_none() || f.axes.is_none());
         let mut own = None;
         for number in 0..instance.frames.len() {
             let place = (at, number);
@@ -134,7 +137,8 @@ fn stacks(instances: &[Instance], members: &[usize], options: &ReadOptions) -> V
                 own
             } else {
                 grids.iter().position(|grid| {
-                    frame(instances, grid.first).is_some_and(|that| differs(that, this, by_reference).is_none())
+                    frame(instances, grid.first)
+                        .is_some_and(|that| differs(that, this, by_reference).is_none())
                 })
             };
             let grid = fitting.unwrap_or_else(|| {
@@ -231,9 +235,14 @@ fn divide(
             None => {
                 let (slots, dropped, ambiguous) = without_copies(instances, &slots);
                 if dropped > 0 {
-                    doubts.push(format!("{dropped} slices are there twice, and were taken once"));
+                    doubts.push(format!(
+                        "{dropped} slices are there twice, and were taken once"
+                    ));
                 }
-                let channel = slots.iter().filter_map(|slot| slot.first().copied()).collect();
+                let channel = slots
+                    .iter()
+                    .filter_map(|slot| slot.first().copied())
+                    .collect();
                 let group = Group {
                     name: name.to_owned(),
                     channels: vec![(String::new(), channel)],
@@ -275,7 +284,10 @@ fn mark<'a>(instances: &'a [Instance], place: Place, of: Trait) -> Option<&'a Ma
 fn same(a: Option<&Mark>, b: Option<&Mark>) -> bool {
     match (a, b) {
         (Some(Mark::Numbers(a)), Some(Mark::Numbers(b))) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-4 * a.abs().max(1.0))
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b)
+                    .all(|(a, b)| (a - b).abs() <= 1e-4 * a.abs().max(1.0))
         }
         (a, b) => a == b,
     }
@@ -333,7 +345,8 @@ fn grouped<'a>(
 ) -> Vec<(Vec<Option<&'a Mark>>, Vec<Place>)> {
     let mut groups: Vec<(Vec<Option<&Mark>>, Vec<Place>)> = Vec::new();
     for place in slots.iter().flatten() {
-        let marks: Vec<Option<&Mark>> = traits.iter().map(|t| mark(instances, *place, *t)).collect();
+        let marks: Vec<Option<&Mark>> =
+            traits.iter().map(|t| mark(instances, *place, *t)).collect();
         let known = groups
             .iter_mut()
             .find(|(known, _)| known.iter().zip(&marks).all(|(a, b)| same(*a, *b)));
@@ -365,11 +378,18 @@ fn by_traits(
         let name = words.join(", ");
         let inside: Vec<Vec<Place>> = slots
             .iter()
-            .map(|slot| slot.iter().copied().filter(|p| members.contains(p)).collect())
+            .map(|slot| {
+                slot.iter()
+                    .copied()
+                    .filter(|p| members.contains(p))
+                    .collect()
+            })
             .filter(|slot: &Vec<Place>| !slot.is_empty())
             .collect();
         let channels = grouped(instances, &inside, &channel);
-        let even = channels.iter().all(|(_, frames)| frames.len() == inside.len());
+        let even = channels
+            .iter()
+            .all(|(_, frames)| frames.len() == inside.len());
         let named = channels.iter().map(|(marks, frames)| {
             let words: Vec<String> = channel
                 .iter()
@@ -387,7 +407,11 @@ fn by_traits(
         } else {
             // Volumes of other places are no channels of one.
             groups.extend(named.map(|(word, frames)| Group {
-                name: if name.is_empty() { word } else { format!("{name}, {word}") },
+                name: if name.is_empty() {
+                    word
+                } else {
+                    format!("{name}, {word}")
+                },
                 channels: vec![(String::new(), frames)],
                 along: Vec::new(),
             }));
@@ -409,7 +433,12 @@ fn by_order(instances: &[Instance], slots: &[Vec<Place>], name: &str) -> Option<
         Some((instance.number?, frame.index))
     };
     let channels: Vec<Vec<Place>> = (0..times)
-        .map(|t| slots.iter().filter_map(|slot| slot.get(t).copied()).collect())
+        .map(|t| {
+            slots
+                .iter()
+                .filter_map(|slot| slot.get(t).copied())
+                .collect()
+        })
         .collect();
     let mut last = None;
     for channel in &channels {
@@ -612,13 +641,19 @@ impl Stack {
             });
         }
         if self.frames.len() > 1 {
-            let is_time = self
-                .channels
-                .iter()
-                .all(|t| matches!(t, Trait::Time | Trait::Trigger | Trait::Acquisition | Trait::Order));
+            let is_time = self.channels.iter().all(|t| {
+                matches!(
+                    t,
+                    Trait::Time | Trait::Trigger | Trait::Acquisition | Trait::Order
+                )
+            });
             let repetition = self.first(instances).and_then(|(i, _)| i.repetition);
             axes.push(ChannelAxis {
-                kind: if is_time { AxisKind::Time } else { AxisKind::Component },
+                kind: if is_time {
+                    AxisKind::Time
+                } else {
+                    AxisKind::Component
+                },
                 length: self.frames.len(),
                 step: repetition.filter(|_| is_time),
             });
@@ -626,13 +661,19 @@ impl Stack {
         if axes.is_empty() {
             return Channels::single();
         }
-        let colour_names: &[&str] = if colours { &["red", "green", "blue"] } else { &[""] };
+        let colour_names: &[&str] = if colours {
+            &["red", "green", "blue"]
+        } else {
+            &[""]
+        };
         let names = self.names.iter().flat_map(|name| {
-            colour_names.iter().map(move |colour| match (name.as_str(), *colour) {
-                ("", colour) => colour.to_owned(),
-                (name, "") => name.to_owned(),
-                (name, colour) => format!("{name} {colour}"),
-            })
+            colour_names
+                .iter()
+                .map(move |colour| match (name.as_str(), *colour) {
+                    ("", colour) => colour.to_owned(),
+                    (name, "") => name.to_owned(),
+                    (name, colour) => format!("{name} {colour}"),
+                })
         });
         Channels {
             names: names.collect(),

@@ -157,7 +157,9 @@ pub(super) fn place(
             }
             let number = number as usize;
             let slices = (0..=number)
-                .map(|k| between_slices(&distances, distances[0] + whole * k as f64 / number as f64))
+                .map(|k| {
+                    between_slices(&distances, distances[0] + whole * k as f64 / number as f64)
+                })
                 .collect();
             doubts.push(format!(
                 "{what}; interpolated linearly to steps of {:.4} mm",
@@ -190,7 +192,10 @@ fn between_slices(distances: &[f64], at: f64) -> Slice {
 }
 
 /// The parts of a stack whose slices are equally far apart, as ranges of slices.
-pub(super) fn even_parts(positions: &[[f64; 3]], axes: [[f64; 3]; 2]) -> Vec<std::ops::Range<usize>> {
+pub(super) fn even_parts(
+    positions: &[[f64; 3]],
+    axes: [[f64; 3]; 2],
+) -> Vec<std::ops::Range<usize>> {
     let distances: Vec<f64> = positions.iter().map(|p| along(axes, *p)).collect();
     let mut parts = Vec::new();
     let mut start = 0;
@@ -250,7 +255,10 @@ fn describe(
                 .collect();
             let all: usize = gaps.iter().sum();
             let noun = if all == 1 { "slice is" } else { "slices are" };
-            format!("{all} {noun} missing ({}; steps of {median:.3} mm)", places.join(", "))
+            format!(
+                "{all} {noun} missing ({}; steps of {median:.3} mm)",
+                places.join(", ")
+            )
         }
         None => {
             let (least, most) = steps
@@ -314,7 +322,14 @@ mod tests {
         use Slice::{Between, Blank, Measured};
         assert_eq!(
             blank.slices,
-            [Measured(0), Measured(1), Measured(2), Blank, Measured(3), Measured(4)]
+            [
+                Measured(0),
+                Measured(1),
+                Measured(2),
+                Blank,
+                Measured(3),
+                Measured(4)
+            ]
         );
         let filled = at(&z, SlicePolicy::Resample).unwrap();
         assert_eq!(filled.slices[3], Between(2, 0.5));

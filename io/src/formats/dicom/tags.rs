@@ -25,7 +25,11 @@ pub(crate) const WITHHELD: &str = "(withheld)";
 ///
 /// # Errors
 /// As for reading the header of the volume; its slices need not be on a grid.
-pub(crate) fn table(path: &Path, options: &ReadOptions, keep_identifiers: bool) -> Result<TagTable> {
+pub(crate) fn table(
+    path: &Path,
+    options: &ReadOptions,
+    keep_identifiers: bool,
+) -> Result<TagTable> {
     let content = Content::of(path, options)?;
     let instances = &content.found.instances;
     let mut files: Vec<usize> = match content.choose(path, options)? {
@@ -49,11 +53,15 @@ pub(crate) fn table(path: &Path, options: &ReadOptions, keep_identifiers: bool) 
     tags.sort_unstable();
     tags.dedup();
     let rows = tags.into_iter().map(|tag| {
-        let mut values: Vec<Option<String>> = columns.iter().map(|c| c.get(&tag).cloned()).collect();
+        let mut values: Vec<Option<String>> =
+            columns.iter().map(|c| c.get(&tag).cloned()).collect();
         let entry = StandardDataDictionary.by_tag(tag);
         let varies = values.windows(2).any(|pair| pair[0] != pair[1]);
         if !keep_identifiers && identifiers::identifies(tag) {
-            let known = values.iter_mut().flatten().filter(|value| !value.is_empty());
+            let known = values
+                .iter_mut()
+                .flatten()
+                .filter(|value| !value.is_empty());
             known.for_each(|value| WITHHELD.clone_into(value));
         }
         TagRow {
@@ -90,7 +98,9 @@ fn text(element: &InMemElement) -> String {
                     .map(|tag| format!("({:04X},{:04X})", tag.group(), tag.element()))
                     .collect::<Vec<_>>()
                     .join("\\"),
-                value if value.multiplicity() > 64 => return format!("({} values)", value.multiplicity()),
+                value if value.multiplicity() > 64 => {
+                    return format!("({} values)", value.multiplicity());
+                }
                 value => value.to_multi_str().join("\\"),
             };
             let text = text.trim_matches([' ', '\0']);
@@ -109,6 +119,8 @@ fn text(element: &InMemElement) -> String {
 
 /// Whether bytes of unknown meaning are text.
 fn is_text(bytes: &[u8], vr: VR) -> bool {
-    let text = bytes.iter().all(|b| b.is_ascii_graphic() || matches!(b, b' ' | 0));
+    let text = bytes
+        .iter()
+        .all(|b| b.is_ascii_graphic() || matches!(b, b' ' | 0));
     vr == VR::UN && text && bytes.len() <= LONGEST
 }

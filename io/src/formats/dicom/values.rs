@@ -118,12 +118,7 @@ impl Conversion {
     }
 
     /// Fills `out` with floating-point pixels.
-    pub(super) fn fill_float<T: Target>(
-        &self,
-        stored: &Stored<'_>,
-        first: usize,
-        out: &mut [T],
-    ) {
+    pub(super) fn fill_float<T: Target>(&self, stored: &Stored<'_>, first: usize, out: &mut [T]) {
         let value = |v: f64| match &self.map {
             Map::Linear(Rescale { slope, intercept }) => T::from_real(v * slope + intercept),
             _ => T::from_real(v),
@@ -159,7 +154,11 @@ impl Conversion {
         raw: impl Fn([u8; N]) -> u32 + Copy,
     ) -> Result<(), Overflow> {
         let (low, mask) = (self.low, (1_u32 << self.bits) - 1);
-        let sign = if self.signed { 1_i32 << (self.bits - 1) } else { 0 };
+        let sign = if self.signed {
+            1_i32 << (self.bits - 1)
+        } else {
+            0
+        };
         let number = move |b: [u8; N]| ((raw(b) >> low & mask) as i32 ^ sign) - sign;
         let top = if self.signed { -1 } else { mask as i32 };
         let number = move |b: [u8; N], invert: bool| {
@@ -346,7 +345,11 @@ pub(super) fn types(shape: &Shape, maps: &[Map], range: [f64; 2]) -> Vec<Element
         return vec![kept];
     }
     // What the header allows may not fit where what the scanner measured does: HU, as a rule.
-    let mut types = if shape.bits_allocated <= 16 { vec![I16] } else { Vec::new() };
+    let mut types = if shape.bits_allocated <= 16 {
+        vec![I16]
+    } else {
+        Vec::new()
+    };
     if holds(I16) {
         return types;
     }
@@ -394,45 +397,84 @@ mod tests {
     fn an_intercept_is_added_in_wider_numbers() {
         let mut c = Conversion::new(&shape(16, 16, 15, false), false, 16);
         c.map = Map::Add(-1024);
-        let bytes: Vec<u8> = [0_u16, 1024, 4095].iter().flat_map(|v| v.to_le_bytes()).collect();
-        assert_eq!(values(&c, &stored(&bytes, 16, false), 3), Some(vec![-1024_i16, 0, 3071]));
-        let bytes: Vec<u8> = [0_u16, 65_535].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let bytes: Vec<u8> = [0_u16, 1024, 4095]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
+        assert_eq!(
+            values(&c, &stored(&bytes, 16, false), 3),
+            Some(vec![-1024_i16, 0, 3071])
+        );
+        let bytes: Vec<u8> = [0_u16, 65_535]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
         assert_eq!(values::<i16>(&c, &stored(&bytes, 16, false), 2), None);
-        assert_eq!(values(&c, &stored(&bytes, 16, false), 2), Some(vec![-1024_i32, 64_511]));
+        assert_eq!(
+            values(&c, &stored(&bytes, 16, false), 2),
+            Some(vec![-1024_i32, 64_511])
+        );
     }
 
     #[test]
     fn overlay_bits_are_masked_and_the_sign_is_that_of_the_stored_bits() {
         // 12 bits, the sign in bit 11; an overlay in bit 15.
-        let bytes: Vec<u8> = [0x8FFF_u16, 0x0800, 0x87FF].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let bytes: Vec<u8> = [0x8FFF_u16, 0x0800, 0x87FF]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
         let c = Conversion::new(&shape(16, 12, 11, true), false, 16);
-        assert_eq!(values(&c, &stored(&bytes, 16, false), 3), Some(vec![-1_i16, -2048, 2047]));
+        assert_eq!(
+            values(&c, &stored(&bytes, 16, false), 3),
+            Some(vec![-1_i16, -2048, 2047])
+        );
         let c = Conversion::new(&shape(16, 12, 11, false), false, 16);
-        assert_eq!(values(&c, &stored(&bytes, 16, false), 3), Some(vec![4095_u16, 2048, 2047]));
+        assert_eq!(
+            values(&c, &stored(&bytes, 16, false), 3),
+            Some(vec![4095_u16, 2048, 2047])
+        );
         // High bit 15: the number is in the upper twelve bits.
         let bytes = 0xABC7_u16.to_be_bytes();
         let c = Conversion::new(&shape(16, 12, 15, false), false, 16);
-        assert_eq!(values(&c, &stored(&bytes, 16, true), 1), Some(vec![0xABC_u16]));
+        assert_eq!(
+            values(&c, &stored(&bytes, 16, true), 1),
+            Some(vec![0xABC_u16])
+        );
     }
 
     #[test]
     fn inversion_is_about_the_stored_bits_and_padding_comes_first() {
-        let bytes: Vec<u8> = [0_u16, 1, 1023].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let bytes: Vec<u8> = [0_u16, 1, 1023]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
         let mut c = Conversion::new(&shape(16, 10, 9, false), false, 16);
         c.invert = true;
-        assert_eq!(values(&c, &stored(&bytes, 16, false), 3), Some(vec![1023_u16, 1022, 0]));
+        assert_eq!(
+            values(&c, &stored(&bytes, 16, false), 3),
+            Some(vec![1023_u16, 1022, 0])
+        );
         c.padding = Some(([1023, 1023], 7.0));
-        assert_eq!(values(&c, &stored(&bytes, 16, false), 3), Some(vec![1023_u16, 1022, 7]));
+        assert_eq!(
+            values(&c, &stored(&bytes, 16, false), 3),
+            Some(vec![1023_u16, 1022, 7])
+        );
     }
 
     #[test]
     fn wide_numbers_keep_their_sign_or_do_not_fit() {
         let bytes = [0xFF; 4];
         let c = Conversion::new(&shape(32, 32, 31, true), false, 32);
-        assert_eq!(values(&c, &stored(&bytes, 32, false), 1), Some(vec![-1_i32]));
+        assert_eq!(
+            values(&c, &stored(&bytes, 32, false), 1),
+            Some(vec![-1_i32])
+        );
         let c = Conversion::new(&shape(32, 32, 31, false), false, 32);
         assert_eq!(values::<i32>(&c, &stored(&bytes, 32, false), 1), None);
-        assert_eq!(values(&c, &stored(&bytes, 32, false), 1), Some(vec![4_294_967_295_f64]));
+        assert_eq!(
+            values(&c, &stored(&bytes, 32, false), 1),
+            Some(vec![4_294_967_295_f64])
+        );
     }
 
     #[test]
@@ -441,7 +483,10 @@ mod tests {
         let signed = shape(16, 16, 15, true);
         let twelve = shape(16, 12, 11, false);
         let full = shape(16, 16, 15, false);
-        let line = Map::Linear(Rescale { slope: 0.5, intercept: 0.0 });
+        let line = Map::Linear(Rescale {
+            slope: 0.5,
+            intercept: 0.0,
+        });
         for (shape, maps, expected) in [
             (&signed, vec![Map::Keep], vec![I16]),
             (&twelve, vec![Map::Keep], vec![U16]),

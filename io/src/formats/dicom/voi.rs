@@ -36,9 +36,16 @@ impl Voi {
     ///
     /// # Errors
     /// [`Error::Input`] where the header has none, or one that contradicts itself.
-    pub(super) fn of(path: &Path, object: &InMemDicomObject, frame: usize, is_signed: bool) -> Result<Self> {
+    pub(super) fn of(
+        path: &Path,
+        object: &InMemDicomObject,
+        frame: usize,
+        is_signed: bool,
+    ) -> Result<Self> {
         let groups = [
-            object.items_of(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).get(frame),
+            object
+                .items_of(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
+                .get(frame),
             object.item_of(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE),
         ];
         let grouped = groups
@@ -49,23 +56,33 @@ impl Voi {
         if let Some(table) = item.item_of(tags::VOILUT_SEQUENCE) {
             return Ok(Self::Table(Lut::of(path, table, is_signed)?));
         }
-        let (Some(level), Some(width)) = (item.number(tags::WINDOW_CENTER), item.number(tags::WINDOW_WIDTH))
-        else {
-            return Err(Error::input(path, "the header has no window and no VOI look-up table")
-                .remedy("choose a window in the pipeline, or intensity.percentile_clip"));
+        let (Some(level), Some(width)) = (
+            item.number(tags::WINDOW_CENTER),
+            item.number(tags::WINDOW_WIDTH),
+        ) else {
+            return Err(
+                Error::input(path, "the header has no window and no VOI look-up table")
+                    .remedy("choose a window in the pipeline, or intensity.percentile_clip"),
+            );
         };
         let function = match item.text(tags::VOILUT_FUNCTION).as_deref() {
             None | Some("LINEAR") => Function::Linear,
             Some("LINEAR_EXACT") => Function::Exact,
             Some("SIGMOID") => Function::Sigmoid,
             Some(_) => {
-                return Err(Error::unsupported(path, "the function of the window is not known")
-                    .field("(0028,1056) VOILUTFunction")
-                    .remedy("choose a window in the pipeline"));
+                return Err(
+                    Error::unsupported(path, "the function of the window is not known")
+                        .field("(0028,1056) VOILUTFunction")
+                        .remedy("choose a window in the pipeline"),
+                );
             }
         };
         // LINEAR counts from pixel centre to pixel centre: its width is at least 1.
-        let least = if function == Function::Linear { 1.0 } else { f64::MIN_POSITIVE };
+        let least = if function == Function::Linear {
+            1.0
+        } else {
+            f64::MIN_POSITIVE
+        };
         if width < least {
             return Err(Error::input(path, format!("a window of width {width}"))
                 .field("(0028,1051) WindowWidth")
@@ -108,7 +125,11 @@ impl Voi {
 
     /// What every stored number is shown as, bright and dark as the header says, given what value
     /// each number stands for: from the least stored number on.
-    pub(super) fn table(&self, instance: &Instance, value: impl Fn(i64) -> f64) -> (i64, Arc<[f32]>) {
+    pub(super) fn table(
+        &self,
+        instance: &Instance,
+        value: impl Fn(i64) -> f64,
+    ) -> (i64, Arc<[f32]>) {
         let [low, high] = instance.shape.range();
         let dark = instance.shape.photometric == Photometric::Inverted;
         let shown = (low as i64..=high as i64).map(|stored| {
@@ -139,9 +160,15 @@ mod tests {
         assert_eq!([0.0, 4095.0].map(|x| all.of_value(x)), [0.0, 1.0]);
         assert!((all.of_value(2047.5) - 0.5).abs() < 1e-15);
         let threshold = window(2048.0, 1.0, Function::Linear);
-        assert_eq!([2047.0, 2047.5, 2048.0].map(|x| threshold.of_value(x)), [0.0, 0.0, 1.0]);
+        assert_eq!(
+            [2047.0, 2047.5, 2048.0].map(|x| threshold.of_value(x)),
+            [0.0, 0.0, 1.0]
+        );
         let exact = window(2048.0, 4096.0, Function::Exact);
-        assert_eq!([0.0, 2048.0, 4096.0, 9000.0].map(|x| exact.of_value(x)), [0.0, 0.5, 1.0, 1.0]);
+        assert_eq!(
+            [0.0, 2048.0, 4096.0, 9000.0].map(|x| exact.of_value(x)),
+            [0.0, 0.5, 1.0, 1.0]
+        );
         let sigmoid = window(50.0, 100.0, Function::Sigmoid);
         assert_eq!(sigmoid.of_value(50.0), 0.5);
         assert!((sigmoid.of_value(100.0) - 0.880_797_077_977_882_3).abs() < 1e-15);

@@ -14,8 +14,8 @@ use super::pixels::{Pixels, Scratch, is_float};
 use super::scan::Numbers;
 use super::series::Stack;
 use super::stack::Slice;
-use super::voi::Voi;
 use super::values::{Conversion, Map, Overflow, Target, types};
+use super::voi::Voi;
 use crate::error::{Error, Result};
 use crate::source::COPY_AGAIN;
 use crate::{Padding, ReadOptions};
@@ -47,9 +47,7 @@ fn is_hu(instance: &Instance, frame: &Frame) -> bool {
     match &instance.lut {
         Some(lut) => lut.kind.as_deref() == Some("HU"),
         // Without a type, a rescale of a CT is to Hounsfield units (PS3.3 C.8.2.1.1.6).
-        None => {
-            frame.rescale.is_some() && frame.rescale_type.as_deref().is_none_or(|t| t == "HU")
-        }
+        None => frame.rescale.is_some() && frame.rescale_type.as_deref().is_none_or(|t| t == "HU"),
     }
 }
 
@@ -87,7 +85,9 @@ impl<'a> Reader<'a> {
             return Err(Error::input(path, "the series has no frames"));
         };
         let all_hu = frames.iter().all(|(i, f)| is_hu(i, f));
-        let has_rescale = frames.iter().any(|(i, f)| f.rescale.is_some() || i.lut.is_some());
+        let has_rescale = frames
+            .iter()
+            .any(|(i, f)| f.rescale.is_some() || i.lut.is_some());
         let unit = match (all_hu, modality(first)) {
             (true, _) => Unit::Hu,
             // Numbers of a CT that nothing turns into Hounsfield units are those of the detector.
@@ -142,19 +142,26 @@ impl<'a> Reader<'a> {
             };
             if !frames.iter().all(plain) {
                 let reason = "what is shown is only known of grey images of at most 16 bits";
-                return Err(Error::parameter(path, reason).field("voi").remedy("leave it out"));
+                return Err(Error::parameter(path, reason)
+                    .field("voi")
+                    .remedy("leave it out"));
             }
             types = vec![ElementType::F32];
             unit = Unit::Normalised;
         }
-        let nan = options.padding == Padding::Nan && frames.iter().any(|(i, _)| i.padding.is_some());
+        let nan =
+            options.padding == Padding::Nan && frames.iter().any(|(i, _)| i.padding.is_some());
         let blank = match &stack.placed {
             Some(Ok(placed)) => placed.slices.contains(&Slice::Blank),
             _ => false,
         };
         if nan || blank {
             let wide = matches!(types.first(), Some(ElementType::I32 | ElementType::F64));
-            types = vec![if wide { ElementType::F64 } else { ElementType::F32 }];
+            types = vec![if wide {
+                ElementType::F64
+            } else {
+                ElementType::F32
+            }];
         }
         Ok(Self {
             instances,
@@ -173,7 +180,10 @@ impl<'a> Reader<'a> {
         let mut header = Header::new(geometry, usual);
         header.channels = self.stack.header_channels(self.instances);
         header.unit = self.unit;
-        header.modality = self.stack.first(self.instances).and_then(|(i, _)| modality(i));
+        header.modality = self
+            .stack
+            .first(self.instances)
+            .and_then(|(i, _)| modality(i));
         Ok(header)
     }
 
@@ -231,7 +241,11 @@ impl<'a> Reader<'a> {
         let mut files: Vec<Vec<Job<'_, T>>> = Vec::new();
         for job in jobs {
             match files.last_mut() {
-                Some(file) if file.last().is_some_and(|last| last.instance == job.instance) => {
+                Some(file)
+                    if file
+                        .last()
+                        .is_some_and(|last| last.instance == job.instance) =>
+                {
                     file.push(job);
                 }
                 _ => files.push(vec![job]),
@@ -247,7 +261,12 @@ impl<'a> Reader<'a> {
         let Some(Ok(placed)) = &self.stack.placed else {
             return self.voxels(channels, [columns, rows, measured], buf);
         };
-        if placed.slices.iter().all(|s| matches!(s, Slice::Measured(_))) && placed.slices.len() == measured {
+        if placed
+            .slices
+            .iter()
+            .all(|s| matches!(s, Slice::Measured(_)))
+            && placed.slices.len() == measured
+        {
             return self.voxels(channels, [columns, rows, measured], buf);
         }
         let size = [columns, rows, placed.slices.len()];
@@ -296,7 +315,10 @@ impl<'a> Reader<'a> {
 
     /// Reads what is wanted of one file; whether all values fit.
     fn file<T: Target>(&self, jobs: Vec<Job<'_, T>>, columns: usize) -> Result<bool> {
-        let Some(instance) = jobs.first().and_then(|job| self.instances.get(job.instance)) else {
+        let Some(instance) = jobs
+            .first()
+            .and_then(|job| self.instances.get(job.instance))
+        else {
             return Ok(true);
         };
         // A decoder that fails on damaged data says so; one that panics must not end a batch.
@@ -367,12 +389,14 @@ impl<'a> Reader<'a> {
                 }
                 let done = match frame.tile {
                     None => conversion.fill(&stored, *first, *step, out),
-                    Some(tile) => out.chunks_exact_mut(columns).enumerate().try_for_each(
-                        |(row, out)| {
-                            let pixel = (tile.row + row) * instance.shape.columns + tile.column;
-                            conversion.fill(&stored, first + pixel * step, *step, out)
-                        },
-                    ),
+                    Some(tile) => {
+                        out.chunks_exact_mut(columns)
+                            .enumerate()
+                            .try_for_each(|(row, out)| {
+                                let pixel = (tile.row + row) * instance.shape.columns + tile.column;
+                                conversion.fill(&stored, first + pixel * step, *step, out)
+                            })
+                    }
                 };
                 if let Err(Overflow) = done {
                     fits = false;
@@ -423,7 +447,10 @@ fn shown(instance: &Instance, frame: &Frame, header: &InMemDicomObject, map: &Ma
     // A table's entries are never negative; what a rescale gives may be.
     let is_signed = match map {
         Map::Linear(line) => {
-            let lows = instance.shape.range().map(|v| v * line.slope + line.intercept);
+            let lows = instance
+                .shape
+                .range()
+                .map(|v| v * line.slope + line.intercept);
             lows[0].min(lows[1]) < 0.0
         }
         _ => false,

@@ -111,7 +111,10 @@ impl Fields {
             }
         }
         fields.end = lines.at();
-        if fields.text(DATA).is_some_and(|value| value.starts_with("LIST")) {
+        if fields
+            .text(DATA)
+            .is_some_and(|value| value.starts_with("LIST"))
+        {
             while let Some(line) = lines.next()? {
                 let name = line.trim();
                 if name.is_empty() {
@@ -134,7 +137,9 @@ impl Fields {
 
     /// The first of several keys that mean the same and of which one is there.
     pub(super) fn first<'k>(&self, keys: &[&'k str]) -> Option<&'k str> {
-        keys.iter().copied().find(|key| self.values.contains_key(key))
+        keys.iter()
+            .copied()
+            .find(|key| self.values.contains_key(key))
     }
 
     /// Yes or no: MetaIO looks at the first letter.

@@ -97,7 +97,8 @@ impl Image {
         header.facts = facts(&fields);
         scale_is_not_applied(&fields, &mut warnings);
         if fields.first(&SPACINGS).is_none() {
-            let assumed = "the header states no spacing: that a voxel is 1 mm long is an assumption";
+            let assumed =
+                "the header states no spacing: that a voxel is 1 mm long is an assumption";
             let key = "metaimage.affine_warning".to_owned();
             header.facts.insert(key, json!(assumed));
         }
@@ -168,7 +169,9 @@ fn parts(source: &Source, fields: &Fields, lengths: &[usize], layout: Layout) ->
         },
     };
     let stated = fields.whole(path, "CompressedDataSize")?;
-    let stated = stated.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
+    let stated = stated
+        .and_then(|n| u64::try_from(n).ok())
+        .filter(|&n| n > 0);
     Ok(Parts {
         layout,
         encoding,
@@ -197,10 +200,12 @@ fn files_of(source: &Source, fields: &Fields, lengths: &[usize]) -> Result<Vec<P
                 [stated, ..] => {
                     let digits = stated.trim_end_matches(['D', 'd']);
                     let known = digits.parse::<usize>().ok();
-                    known.filter(|n| (1..=lengths.len()).contains(n)).ok_or_else(|| {
-                        let reason = format!("files of {} of the image", shown(stated));
-                        wrong(path, key, reason)
-                    })?
+                    known
+                        .filter(|n| (1..=lengths.len()).contains(n))
+                        .ok_or_else(|| {
+                            let reason = format!("files of {} of the image", shown(stated));
+                            wrong(path, key, reason)
+                        })?
                 }
             };
             let needed = lengths
@@ -224,7 +229,10 @@ fn files_of(source: &Source, fields: &Fields, lengths: &[usize]) -> Result<Vec<P
             let range = range.ok_or_else(|| wrong(path, key, reason))?;
             let [first, last] = [range.first(), range.get(1)].map(|n| n.copied().unwrap_or(0));
             let step = range.get(2).copied().unwrap_or(1);
-            if step < 1 || last < first || last.abs_diff(first) / step.unsigned_abs() >= MOST_FILES as u64 {
+            if step < 1
+                || last < first
+                || last.abs_diff(first) / step.unsigned_abs() >= MOST_FILES as u64
+            {
                 return Err(wrong(path, key, reason));
             }
             let count = last.abs_diff(first) / step.unsigned_abs() + 1;
@@ -349,7 +357,8 @@ fn facts(fields: &Fields) -> Map<String, Value> {
     if let Some(name) = fields.text("ElementType") {
         keep("datatype", json!(name));
     }
-    let letters = |text: &&str| text.len() == 3 && text.bytes().all(|b| b"LRAPISlrapis".contains(&b));
+    let letters =
+        |text: &&str| text.len() == 3 && text.bytes().all(|b| b"LRAPISlrapis".contains(&b));
     if let Some(orientation) = fields.text("AnatomicalOrientation").filter(letters) {
         keep("orient", json!(orientation));
     }

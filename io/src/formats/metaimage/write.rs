@@ -146,9 +146,8 @@ fn header(volume: &Volume, shape: &Shape, packed: bool, file: &str) -> (String, 
     let geometry = volume.geometry();
     let count = shape.lengths.len();
     let (spacing, direction) = (geometry.spacing(), geometry.direction());
-    let list = |numbers: &mut dyn Iterator<Item = f64>| {
-        numbers.map(real).collect::<Vec<_>>().join(" ")
-    };
+    let list =
+        |numbers: &mut dyn Iterator<Item = f64>| numbers.map(real).collect::<Vec<_>>().join(" ");
     // A row of the text is the direction of an index axis.
     let matrix = list(&mut (0..count * count).map(|i| {
         let (axis, world) = (i / count, i % count);
@@ -163,7 +162,12 @@ fn header(volume: &Volume, shape: &Shape, packed: bool, file: &str) -> (String, 
     let spacing = list(&mut spacing.into_iter().chain(shape.steps.iter().copied()));
     let size: Vec<String> = shape.lengths.iter().map(usize::to_string).collect();
     // The letters of where the axes come from; ours name where they go to.
-    let from: String = geometry.orientation().to_string().chars().map(opposite).collect();
+    let from: String = geometry
+        .orientation()
+        .to_string()
+        .chars()
+        .map(opposite)
+        .collect();
 
     let mut head = format!(
         "ObjectType = Image\nNDims = {count}\nBinaryData = True\nBinaryDataByteOrderMSB = False\n"

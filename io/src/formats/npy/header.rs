@@ -166,7 +166,11 @@ impl<'a> Literal<'a> {
     }
 
     fn expect(&mut self, c: char) -> Result<(), Refusal> {
-        if self.eat(c) { Ok(()) } else { Err(self.wrong()) }
+        if self.eat(c) {
+            Ok(())
+        } else {
+            Err(self.wrong())
+        }
     }
 
     /// A text in either kind of quotation marks, without escapes.
@@ -321,7 +325,10 @@ mod tests {
             "{'descr': '|f4', 'fortran_order': False, 'shape': (2, 3)}",
         ] {
             let refusal = with(text).unwrap_err();
-            assert!(matches!(refusal, Refusal::Damaged(_)), "{text}: {refusal:?}");
+            assert!(
+                matches!(refusal, Refusal::Damaged(_)),
+                "{text}: {refusal:?}"
+            );
         }
     }
 

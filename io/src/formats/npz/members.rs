@@ -81,14 +81,21 @@ impl<'a> Members<'a> {
         let path = self.source.path();
         let field = field(name);
         let broken = |_| damaged(path, "its header cannot be inflated").field(field.clone());
-        let mut contents = self.archive.by_index(member.number).map_err(|_| {
-            damaged(path, "its header cannot be inflated").field(field.clone())
-        })?;
+        let mut contents = self
+            .archive
+            .by_index(member.number)
+            .map_err(|_| damaged(path, "its header cannot be inflated").field(field.clone()))?;
         let mut bytes = Vec::new();
-        (&mut contents).take(12).read_to_end(&mut bytes).map_err(broken)?;
+        (&mut contents)
+            .take(12)
+            .read_to_end(&mut bytes)
+            .map_err(broken)?;
         let needed = header_length(&bytes, path, &field)?;
         let rest = needed.saturating_sub(bytes.len()) as u64;
-        contents.take(rest).read_to_end(&mut bytes).map_err(broken)?;
+        contents
+            .take(rest)
+            .read_to_end(&mut bytes)
+            .map_err(broken)?;
         Ok(bytes)
     }
 
@@ -187,7 +194,10 @@ impl<'a> Members<'a> {
                 let text: Option<String> = characters.map(char::from_u32).collect();
                 Some(text?.trim_end_matches('\0').to_owned())
             };
-            data.chunks_exact(each).take(count).map(text).collect::<Option<Vec<_>>>()
+            data.chunks_exact(each)
+                .take(count)
+                .map(text)
+                .collect::<Option<Vec<_>>>()
         });
         texts.map(Some).ok_or_else(|| {
             Error::input(path, "it is not an array of texts")
@@ -229,9 +239,11 @@ impl<'a> Members<'a> {
             CompressionMethod::Stored => false,
             CompressionMethod::Deflated => true,
             _ => {
-                return Err(Error::unsupported(path, "its compression is not that of numpy")
-                    .field(field(name))
-                    .remedy("save it with numpy.savez or numpy.savez_compressed"));
+                return Err(
+                    Error::unsupported(path, "its compression is not that of numpy")
+                        .field(field(name))
+                        .remedy("save it with numpy.savez or numpy.savez_compressed"),
+                );
             }
         };
         let start = entry.data_start();
@@ -262,7 +274,5 @@ fn field(name: &str) -> String {
 }
 
 fn damaged(path: &Path, reason: &str) -> Error {
-    Error::input(path, reason)
-        .field("npz")
-        .remedy(COPY_AGAIN)
+    Error::input(path, reason).field("npz").remedy(COPY_AGAIN)
 }

@@ -47,7 +47,11 @@ pub(super) fn write(path: &Path, volume: &Volume, level: u32) -> Result<()> {
     numbers("affine", &[4, 4], said.affine.as_ref().map(|a| &a[..]));
     numbers("spacing", &[3], said.spacing.as_ref().map(|a| &a[..]));
     numbers("origin", &[3], said.origin.as_ref().map(|a| &a[..]));
-    numbers("direction", &[3, 3], said.direction.as_ref().map(|a| &a[..]));
+    numbers(
+        "direction",
+        &[3, 3],
+        said.direction.as_ref().map(|a| &a[..]),
+    );
     if let Some(names) = &said.channels {
         small.push(("channels", texts(&[names.len()], names)));
     }
@@ -119,7 +123,8 @@ impl Archive<'_> {
         let large = size >= self.large;
         let at = self.file.stream_position()?;
         // Lengths and checksum are known afterwards.
-        self.file.write_all(&local(&name, large, self.method(), 0, [0; 2]))?;
+        self.file
+            .write_all(&local(&name, large, self.method(), 0, [0; 2]))?;
         let start = self.file.stream_position()?;
         let sum = if self.level == 0 {
             let mut sum = Crc::new();
@@ -177,7 +182,8 @@ impl Archive<'_> {
                 at
             ])?;
             let end = at + length;
-            self.file.write_all(&fields![0x0706_4b50_u32, 0_u32, end, 1_u32])?;
+            self.file
+                .write_all(&fields![0x0706_4b50_u32, 0_u32, end, 1_u32])?;
         }
         let at = u32::try_from(at).unwrap_or(ELSEWHERE);
         self.file.write_all(&fields![
@@ -221,14 +227,7 @@ fn local(name: &str, large: bool, method: u16, crc: u32, lengths: [u64; 2]) -> V
 }
 
 /// The entry of a member in the table of contents.
-fn central(
-    name: &str,
-    large: bool,
-    method: u16,
-    crc: u32,
-    lengths: [u64; 2],
-    at: u64,
-) -> Vec<u8> {
+fn central(name: &str, large: bool, method: u16, crc: u32, lengths: [u64; 2], at: u64) -> Vec<u8> {
     let [packed, size] = lengths;
     let (version, short) = short(large, lengths);
     let extra = if large {

@@ -182,7 +182,9 @@ fn space(path: &Path, fields: &Fields) -> Result<Option<Space>> {
     if let Some(name) = fields.text("space").filter(|name| !name.is_empty()) {
         let space = Space::named(name);
         let reason = || format!("{} is no space", shown(name));
-        return space.ok_or_else(|| wrong(path, "space", reason())).map(Some);
+        return space
+            .ok_or_else(|| wrong(path, "space", reason()))
+            .map(Some);
     }
     match fields.whole(path, "space dimension")? {
         None => Ok(None),

@@ -23,7 +23,10 @@ pub(super) fn facts(fields: &Fields, space: Option<Space>) -> Map<String, Value>
         keep("space", json!(name.to_ascii_lowercase()));
     }
     if let Some(text) = fields.text("kinds") {
-        let kinds: Vec<_> = text.split_whitespace().map(str::to_ascii_lowercase).collect();
+        let kinds: Vec<_> = text
+            .split_whitespace()
+            .map(str::to_ascii_lowercase)
+            .collect();
         let known = |name: &String| matches!(name.as_str(), "none" | "???") || kind(name).is_some();
         if kinds.iter().all(known) {
             keep("kinds", json!(kinds));
@@ -38,7 +41,8 @@ pub(super) fn facts(fields: &Fields, space: Option<Space>) -> Map<String, Value>
         keep("thickness", json!(thickness));
     }
     let modality = fields.keys.get("modality").map(String::as_str);
-    if let Some(modality) = modality.filter(|m| ["DWMRI", "MR", "MRI", "CT", "PT", "US"].contains(m))
+    if let Some(modality) =
+        modality.filter(|m| ["DWMRI", "MR", "MRI", "CT", "PT", "US"].contains(m))
     {
         keep("modality", json!(modality));
     }
@@ -92,7 +96,11 @@ fn segments(fields: &Fields) -> Vec<Value> {
             segment["layer"] = json!(layer);
         }
         if let Some(name) = get("Name") {
-            let name: String = name.chars().filter(|c| !c.is_control()).take(MOST_NAME).collect();
+            let name: String = name
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(MOST_NAME)
+                .collect();
             segment["name"] = json!(name);
         }
         Some(segment)

@@ -34,7 +34,9 @@ impl Image {
         let fields = Fields::parse(source)?;
         let axes = Axes::of(path, &fields)?;
         let channels = axes.channel_axes();
-        let channels = channels.iter().try_fold(1, |n: usize, a| n.checked_mul(a.length));
+        let channels = channels
+            .iter()
+            .try_fold(1, |n: usize, a| n.checked_mul(a.length));
         let reason = "the channels are beyond counting";
         let channels = channels.ok_or_else(|| wrong(path, "sizes", reason))?;
         limits::check_channels(path, channels)?;
@@ -88,7 +90,11 @@ fn layout(
             .remedy("convert them to a standard integer or floating-point type")
     })?;
     let encoded = encoding(fields.needed(path, "encoding")?);
-    let big_endian = match fields.text("endian").map(str::to_ascii_lowercase).as_deref() {
+    let big_endian = match fields
+        .text("endian")
+        .map(str::to_ascii_lowercase)
+        .as_deref()
+    {
         Some("big") => true,
         Some("little") => false,
         None if number.bytes() == 1 || encoded == Some(Encoding::Text) => false,
@@ -125,7 +131,11 @@ fn layout(
     let mut step = 1_usize;
     let (mut space, mut others) = (Vec::new(), Vec::new());
     for axis in all {
-        let list = if is_channel(axis.kind) { &mut others } else { &mut space };
+        let list = if is_channel(axis.kind) {
+            &mut others
+        } else {
+            &mut space
+        };
         list.push((axis.length, step));
         let reason = "the product of the sizes is beyond counting";
         step = step
@@ -158,8 +168,13 @@ fn parts(source: &Source, fields: &Fields, layout: Layout) -> Result<Parts> {
     })?;
     let files = files(source, fields)?;
     let lines = fields.whole(path, "line skip")?.unwrap_or(0);
-    let lines = u64::try_from(lines)
-        .map_err(|_| wrong(path, "line skip", format!("{lines} lines are no number of them")))?;
+    let lines = u64::try_from(lines).map_err(|_| {
+        wrong(
+            path,
+            "line skip",
+            format!("{lines} lines are no number of them"),
+        )
+    })?;
     let begin = match fields.whole(path, "byte skip")?.unwrap_or(0) {
         -1 if encoding == Encoding::Raw => Begin::AtEnd,
         skip => Begin::At {
@@ -215,7 +230,10 @@ pub(super) fn files(source: &Source, fields: &Fields) -> Result<Vec<PathBuf>> {
     let names = (0..count as i64).map(|i| {
         let number = first.saturating_add(i.saturating_mul(*step));
         let reason = format!("{} is no pattern of names", shown(pattern));
-        beside(path, &numbered(pattern, number).ok_or_else(|| wrong(path, DATA, reason))?)
+        beside(
+            path,
+            &numbered(pattern, number).ok_or_else(|| wrong(path, DATA, reason))?,
+        )
     });
     names.collect()
 }

@@ -33,7 +33,10 @@ pub(super) fn world_from_index(path: &Path, fields: &Fields, axes: &Axes) -> Res
             );
         }
         let (columns, origin) = legacy(path, fields, axes)?;
-        (columns, Some(stated_origin(path, fields, space)?.unwrap_or(origin)))
+        (
+            columns,
+            Some(stated_origin(path, fields, space)?.unwrap_or(origin)),
+        )
     };
     if origin.is_none() {
         warnings.push("there is no space origin: the first voxel is put at 0".to_owned());
@@ -93,7 +96,10 @@ fn three(vector: &[f64]) -> [f64; 3] {
 }
 
 fn stated_origin(path: &Path, fields: &Fields, space: Space) -> Result<Option<[f64; 3]>> {
-    if fields.text("space origin").is_some_and(|text| text.trim() == "none") {
+    if fields
+        .text("space origin")
+        .is_some_and(|text| text.trim() == "none")
+    {
         return Ok(None);
     }
     let vectors = fields.vectors(path, "space origin", space.dimension)?;
@@ -119,7 +125,11 @@ fn legacy(path: &Path, fields: &Fields, axes: &Axes) -> Result<(Vec<[f64; 3]>, [
         // Without a word the samples are in the middle of cells, as teem and ITK take it.
         let node = centers.get(i).is_some_and(|center| center == "node");
         let (min, max) = (at(&mins), at(&maxs));
-        let steps = if node { axis.length.saturating_sub(1) } else { axis.length };
+        let steps = if node {
+            axis.length.saturating_sub(1)
+        } else {
+            axis.length
+        };
         let from_ends = min.zip(max).filter(|_| steps > 0);
         let from_ends = from_ends.map(|(min, max)| (max - min) / steps as f64);
         let spacing = at(&spacings).or(from_ends).unwrap_or(1.0);

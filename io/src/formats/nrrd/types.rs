@@ -129,9 +129,7 @@ impl Space {
             "left-anterior-superior-time" | "last" => of(4, las),
             "left-posterior-superior-time" | "lpst" => of(4, lps),
             "scanner-xyz" | "3d-right-handed" | "3d-left-handed" => Self::unknown(3),
-            "scanner-xyz-time" | "3d-right-handed-time" | "3d-left-handed-time" => {
-                Self::unknown(4)
-            }
+            "scanner-xyz-time" | "3d-right-handed-time" | "3d-left-handed-time" => Self::unknown(4),
             _ => return None,
         })
     }

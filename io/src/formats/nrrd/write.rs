@@ -104,7 +104,10 @@ fn header(path: &Path, volume: &Volume, options: &WriteOptions) -> Result<String
         units.push(if axis.step.is_some() { "\"s\"" } else { "\"\"" });
     }
     lines.push(format!("space units: {}", units.join(" ")));
-    lines.push(format!("space origin: {}", vector(world_from_index.offset())));
+    lines.push(format!(
+        "space origin: {}",
+        vector(world_from_index.offset())
+    ));
     Ok(lines.join("\n") + "\n")
 }
 

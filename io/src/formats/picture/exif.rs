@@ -14,11 +14,19 @@ pub(super) fn orientation(exif: &[u8]) -> Option<u16> {
     };
     let short = |at: usize| -> Option<u16> {
         let bytes = *exif.get(at..)?.first_chunk::<2>()?;
-        Some(if big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+        Some(if big {
+            u16::from_be_bytes(bytes)
+        } else {
+            u16::from_le_bytes(bytes)
+        })
     };
     let long = |at: usize| -> Option<u32> {
         let bytes = *exif.get(at..)?.first_chunk::<4>()?;
-        Some(if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+        Some(if big {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        })
     };
     let directory = long(4)? as usize;
     let entries = usize::from(short(directory)?);

@@ -86,7 +86,9 @@ impl Format for Jpeg {
     fn read_header(&self, source: &Source, options: &ReadOptions) -> Result<Header> {
         plain(source)?;
         let bytes = source.raw_from(0, source.len())?;
-        Self::decoder(source, &bytes, options)?.0.header(source.path())
+        Self::decoder(source, &bytes, options)?
+            .0
+            .header(source.path())
     }
 
     fn read(&self, source: &Source, options: &ReadOptions) -> Result<Volume> {

@@ -135,7 +135,12 @@ impl Format for Png {
         let row = info.width as usize;
         if bits < 8 {
             let mut wide = Buf::for_overwrite(row * info.height as usize).map_err(core)?;
-            unpacked(stored.as_slice(), wide.as_mut_slice().map_err(core)?, row, bits);
+            unpacked(
+                stored.as_slice(),
+                wide.as_mut_slice().map_err(core)?,
+                row,
+                bits,
+            );
             stored = wide;
         }
         if info.color_type == ColorType::Indexed {
@@ -150,8 +155,9 @@ impl Format for Png {
         let [x, y, z] = voxels.size();
         if z > 1 {
             let reason = format!("a PNG holds one slice, the volume has {z}");
-            return Err(Error::unsupported(path, reason)
-                .remedy("crop it to one, write a TIFF, or make a picture of it with voxprep show"));
+            return Err(Error::unsupported(path, reason).remedy(
+                "crop it to one, write a TIFF, or make a picture of it with voxprep show",
+            ));
         }
         let colours = Colours::of(volume).ok_or_else(|| {
             let reason = format!("a PNG holds colours, not {} channels", voxels.channels());
@@ -161,7 +167,8 @@ impl Format for Png {
             ElementType::U8 => BitDepth::Eight,
             ElementType::U16 => BitDepth::Sixteen,
             other => {
-                let reason = format!("a PNG holds 8 or 16 bits without a sign, the voxels are {other}");
+                let reason =
+                    format!("a PNG holds 8 or 16 bits without a sign, the voxels are {other}");
                 return Err(Error::unsupported(path, reason).remedy(
                     "map them to 0..255 with a window and give --type u8, write a TIFF, or make a \
                      picture with voxprep show",
@@ -191,7 +198,9 @@ impl Format for Png {
             });
             let pixels = known_spacing(volume).map(|s| s.map(|s| (1000.0 / s).round()));
             if let Some([xppu, yppu, _]) = pixels
-                && [xppu, yppu].iter().all(|n| (1.0..=f64::from(i32::MAX)).contains(n))
+                && [xppu, yppu]
+                    .iter()
+                    .all(|n| (1.0..=f64::from(i32::MAX)).contains(n))
             {
                 encoder.set_pixel_dims(Some(png::PixelDimensions {
                     xppu: xppu as u32,
@@ -200,7 +209,9 @@ impl Format for Png {
                 }));
             }
             let mut writer = encoder.write_header().map_err(unwritten)?;
-            writer.write_image_data(rows.as_slice()).map_err(unwritten)?;
+            writer
+                .write_image_data(rows.as_slice())
+                .map_err(unwritten)?;
             writer.finish().map_err(unwritten)
         })
     }
@@ -228,7 +239,10 @@ fn coloured(
     if let Some(most) = numbers.as_slice().par_iter().copied().max()
         && usize::from(most) >= colours.len()
     {
-        let reason = format!("a pixel has colour {most} of a palette of {}", colours.len());
+        let reason = format!(
+            "a pixel has colour {most} of a palette of {}",
+            colours.len()
+        );
         return Err(Error::input(path, reason).field("PNG").remedy(COPY_AGAIN));
     }
     let mut buf = picture.buffer(source)?;

@@ -137,10 +137,16 @@ mod tests {
         let text = "ImageJ=1.53t\nimages=7\nslices=7\nunit=\\u00B5m\nspacing=2500.0\nloop=false";
         let found = described(text);
         assert_eq!(found.unit, Some(1e-3));
-        assert_eq!((found.z, found.images, found.mixed), (Some(2.5), Some(7), false));
+        assert_eq!(
+            (found.z, found.images, found.mixed),
+            (Some(2.5), Some(7), false)
+        );
         assert!(described("ImageJ=1\nimages=4\nchannels=2\nslices=2").mixed);
         let ours = described(&written(3, 1.25));
-        assert_eq!((ours.unit, ours.z, ours.images), (Some(10.0), Some(1.25), Some(3)));
+        assert_eq!(
+            (ours.unit, ours.z, ours.images),
+            (Some(10.0), Some(1.25), Some(3))
+        );
     }
 
     #[test]

@@ -54,12 +54,7 @@ impl Format for Tiff {
             .volume(source, decoded, cfg!(target_endian = "big"), pages.planes)
     }
 
-    fn write(
-        &self,
-        path: &std::path::Path,
-        volume: &Volume,
-        options: &WriteOptions,
-    ) -> Result<()> {
+    fn write(&self, path: &std::path::Path, volume: &Volume, options: &WriteOptions) -> Result<()> {
         write::write(path, volume, options.level)
     }
 }
@@ -79,7 +74,10 @@ fn decoded(source: &Source, pages: &Pages) -> Result<Buf<u8>> {
         Pixels::Packed(bits) => (row * bits).div_ceil(8) * rows,
     })
     .map_err(core)?;
-    let mut decoder = pages::limited(Decoder::new(source.reader()).map_err(failed)?, &pages.picture);
+    let mut decoder = pages::limited(
+        Decoder::new(source.reader()).map_err(failed)?,
+        &pages.picture,
+    );
     let mut number = 0;
     for (&wanted, out) in pages.numbers.iter().zip(out.chunks_exact_mut(each)) {
         while number < wanted {

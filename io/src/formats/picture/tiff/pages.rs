@@ -3,10 +3,10 @@
 use std::io::{Read, Seek};
 use std::path::Path;
 
-use tiff::{ColorType, TiffError};
 use tiff::decoder::ifd::Value;
 use tiff::decoder::{Decoder, Limits};
 use tiff::tags::{SampleFormat, Tag};
+use tiff::{ColorType, TiffError};
 
 use super::super::resolution::{Described, described};
 use super::super::{Colours, Picture, exif, undecoded};
@@ -206,7 +206,11 @@ impl Page {
             (SampleFormat::IEEEFP, 16) => Number::F16,
             (SampleFormat::IEEEFP, 32) => Number::F32,
             (SampleFormat::IEEEFP, 64) => Number::F64,
-            _ => return Err(refused(format!("numbers of {bits} bits, {format:?}, are not read"))),
+            _ => {
+                return Err(refused(format!(
+                    "numbers of {bits} bits, {format:?}, are not read"
+                )));
+            }
         };
         let colours = match colour {
             ColorType::Gray(_) => Colours::Grey,

@@ -53,7 +53,9 @@ pub(super) fn check(source: &Source) -> Result<()> {
     let mut seen = BTreeSet::new();
     while at != 0 {
         if !seen.insert(at) {
-            return Err(damaged("its pages follow each other in a circle".to_owned()));
+            return Err(damaged(
+                "its pages follow each other in a circle".to_owned(),
+            ));
         }
         let count = form.number(&bytes(at, head)?);
         let length = count
@@ -71,7 +73,8 @@ pub(super) fn check(source: &Source) -> Result<()> {
                 .is_some_and(|length| length <= source.len());
             if !held {
                 let number = form.number(&tag[..2]);
-                let reason = format!("tag {number} declares {count} values, more than the file holds");
+                let reason =
+                    format!("tag {number} declares {count} values, more than the file holds");
                 return Err(damaged(reason));
             }
         }
