@@ -154,10 +154,7 @@ impl Source {
 
     /// Contents that are in memory: those of a part of the file that was decoded.
     pub(crate) fn in_memory(&self, bytes: Buf<u8>) -> Contents<'_> {
-        Contents {
-            source: self,
-            bytes: Bytes::Memory(bytes, 0),
-        }
+        Contents::new(self, Bytes::Memory(bytes, 0))
     }
 
     /// The file as it is, compressed or not, from its first byte on and from wherever is sought.
