@@ -104,7 +104,7 @@ impl Cases {
         }
         if !found.problems.is_empty() {
             let reason = format!(
-                "{} things do not pair, and no table is made",
+                "what does not pair: {}; no table is made",
                 found.problems.len()
             );
             return Err(Error::input(&self.folder, reason)
