@@ -175,6 +175,8 @@ impl Channels {
 pub const REGRIDDED: &str = "regridded";
 /// The fact that a step has moved the contents of a volume in the world.
 pub const MOVED: &str = "moved";
+/// The fact that nothing says where in the world a volume is: a picture, a radiograph.
+pub const PLACELESS: &str = "placeless";
 
 /// What a file carries beside header and voxels, handed on from file to file and recorded nowhere.
 ///

@@ -57,7 +57,7 @@ Examples:
   voxprep convert mask.nii.gz mask-u8.nii.gz --type u8";
 
 /// Facts that say how a file was laid out, not what is in it.
-const LAYOUT: [&str; 16] = [
+const LAYOUT: [&str; 17] = [
     "affine",
     "affine_warning",
     "datatype",
@@ -68,6 +68,7 @@ const LAYOUT: [&str; 16] = [
     "orient",
     "originator",
     "pixdim_4",
+    "placeless",
     "qform_code",
     "sform_code",
     "space",

@@ -15,7 +15,7 @@ use std::path::Path;
 use serde_json::json;
 use voxprep_core::buf::Buf;
 use voxprep_core::geometry::Geometry;
-use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header, REGRIDDED, Volume};
+use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header, REGRIDDED, Volume, PLACELESS};
 
 use crate::ReadOptions;
 use crate::error::{Error, Result};
@@ -146,6 +146,7 @@ impl Picture {
             Geometry::aligned(size, spacing, [0.0; 3]).map_err(|error| Error::core(path, error))?;
         let mut header = Header::new(geometry, self.layout(false).usual_type());
         header.channels = self.colours.channels();
+        header.facts.insert(PLACELESS.to_owned(), json!(true));
         if !known {
             header.facts.insert(SPACING.to_owned(), json!("unknown"));
         }

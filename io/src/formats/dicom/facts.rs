@@ -7,7 +7,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use serde_json::{Value, json};
-use voxprep_core::volume::Header;
+use voxprep_core::volume::{Header, PLACELESS};
 
 use super::attributes::Attributes;
 use super::choose::Content;
@@ -93,6 +93,7 @@ pub(super) fn add(
     let mut doubts = stack.doubts.clone();
     doubts.extend(first.assumed.clone());
     let mut place = Vec::new();
+    let mut placeless = false;
     if let Some(Ok(placed)) = &stack.placed {
         place.extend(placed.doubts.clone());
         if placed.tilt > TILT_DEGREES {
@@ -106,6 +107,7 @@ pub(super) fn add(
         }
     } else {
         place.push("the image has no place in the patient".to_owned());
+        placeless = true;
     }
     match stack.spacing_from(instances) {
         SpacingFrom::Patient => {}
@@ -129,6 +131,9 @@ pub(super) fn add(
     };
     warn("header_warning", &doubts);
     warn("affine_warning", &place);
+    if placeless {
+        header.facts.insert(PLACELESS.to_owned(), json!(true));
+    }
     Ok(())
 }
 
