@@ -32,6 +32,7 @@ impl Work {
         }
         Ok(ReadOptions {
             no_limits: self.no_limits,
+            ..ReadOptions::default()
         })
     }
 }

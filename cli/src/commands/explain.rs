@@ -69,6 +69,7 @@ impl Explain {
             &self.labels,
             ReadOptions {
                 no_limits: self.no_limits,
+                ..ReadOptions::default()
             },
         )?;
         let explanation = if inputs.is_empty() {

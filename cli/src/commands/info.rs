@@ -81,6 +81,7 @@ impl Info {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         let options = ReadOptions {
             no_limits: self.no_limits,
+            ..ReadOptions::default()
         };
         let mut header = voxprep_io::read_header(&self.input, &options)?;
         let at = self
