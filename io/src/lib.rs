@@ -39,8 +39,8 @@ pub use crate::error::{Error, Fault, Result};
 #[cfg(feature = "dicom")]
 pub mod dicom {
     pub use crate::formats::dicom::{
-        Deidentified, DeidentifyOptions, Edited, HeaderEdits, SeriesOptions, Study, UidKey,
-        deidentify, edit, identifying_values, write_series,
+        Audited, Deidentified, DeidentifyOptions, Edited, HeaderEdits, SeriesOptions, Study, UidKey,
+        audit, deidentify, edit, write_series,
     };
 }
 

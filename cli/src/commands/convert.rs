@@ -190,7 +190,9 @@ impl Convert {
     /// file carries beside its voxels goes.
     fn without_header(&self, volume: Volume) -> Result<Volume> {
         if self.template.is_some() {
-            return Err(usage("--deidentify: a template says who was scanned; give one of them"));
+            return Err(usage(
+                "--deidentify: a template says who was scanned; give one of them",
+            ));
         }
         let message = format_args!(
             "the new file has no identifying attributes in any case; faces and text in the voxels \
@@ -205,7 +207,11 @@ impl Convert {
 
     /// What the options say that the image is.
     fn meant(&self, volume: Volume) -> Result<Volume> {
-        let volume = if self.label { volume.into_labels()? } else { volume };
+        let volume = if self.label {
+            volume.into_labels()?
+        } else {
+            volume
+        };
         Ok(match self.modality {
             Some(modality) => volume.with_modality(modality),
             None => volume,
@@ -222,7 +228,11 @@ impl Convert {
             number: 1,
             ..SeriesOptions::default()
         };
-        Ok(voxprep_io::dicom::write_series(&self.output, volume, &options)?)
+        Ok(voxprep_io::dicom::write_series(
+            &self.output,
+            volume,
+            &options,
+        )?)
     }
 }
 

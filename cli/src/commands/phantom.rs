@@ -201,6 +201,19 @@ impl Phantom {
                 )));
             }
         }
+        if self.format == DICOM {
+            // Before anything of an earlier scan is touched.
+            for (name, _) in subject.volumes() {
+                let path = self.folder.join(name);
+                if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
+                    return Err(usage(format_args!(
+                        "the folder is not empty, and its files could not be told from new ones; \
+                         give a new DIR: {}",
+                        path.display()
+                    )));
+                }
+            }
+        }
         // an old one would describe volumes that are no longer there
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

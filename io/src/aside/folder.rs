@@ -91,7 +91,9 @@ fn check_free(path: &Path, target: &Path) -> Result<()> {
     };
     match fs::read_dir(target) {
         Ok(mut entries) => match entries.next() {
-            Some(_) => refused("the folder is not empty, and its files could not be told from new ones"),
+            Some(_) => {
+                refused("the folder is not empty, and its files could not be told from new ones")
+            }
             None => Ok(()),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -139,7 +141,10 @@ mod tests {
         FolderAside::new(&empty).unwrap().finish().unwrap();
         for path in [place.path(), &file] {
             let refused = FolderAside::new(path).err().unwrap().to_string();
-            assert!(refused.contains("give a new folder, or an empty one"), "{refused}");
+            assert!(
+                refused.contains("give a new folder, or an empty one"),
+                "{refused}"
+            );
         }
         assert_eq!(names(place.path()), ["empty", "file"]);
     }

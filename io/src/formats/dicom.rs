@@ -59,7 +59,7 @@ use crate::format::{Format, register_format};
 use crate::source::Source;
 use crate::{ReadOptions, SeriesInfo};
 
-pub use audit::identifying_values;
+pub use audit::{Audited, audit};
 pub use deidentify::{Deidentified, DeidentifyOptions, UidKey, deidentify};
 pub use edit::{Edited, HeaderEdits, edit};
 pub use write::{SeriesOptions, Study, write_series};

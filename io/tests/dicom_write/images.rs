@@ -8,7 +8,9 @@ use voxprep_core::voxels::{ElementType, Voxels};
 use voxprep_io::dicom::{SeriesOptions, Study, write_series};
 use voxprep_io::{Error, ReadOptions, WriteOptions};
 
-use crate::{aligned, assert_same_world, columns, ct, folder, left_handed, oblique, read, sheared, volume};
+use crate::{
+    aligned, assert_same_world, columns, ct, folder, left_handed, oblique, read, sheared, volume,
+};
 
 /// IO-01: round trip of every kind of grid: aligned, oblique, left-handed, sheared, a single slice.
 #[test]
@@ -31,8 +33,16 @@ fn a_series_is_read_again_where_it_was_with_the_same_values() {
         assert_eq!(files.len(), grid.size()[2], "{name}");
         let found = read(&path);
         assert_same_world(&written, &found);
-        let expected = if turned { grid.flipped([false, false, true]) } else { grid };
-        assert!(found.geometry().is_close(&expected, 1e-6), "{name}: {:?}", found.geometry());
+        let expected = if turned {
+            grid.flipped([false, false, true])
+        } else {
+            grid
+        };
+        assert!(
+            found.geometry().is_close(&expected, 1e-6),
+            "{name}: {:?}",
+            found.geometry()
+        );
         assert_eq!(found.header().unit, Unit::Hu);
         assert_eq!(found.header().modality, Some(Modality::Ct));
         assert_eq!(found.header().element_type, ElementType::I16);
@@ -54,7 +64,9 @@ fn dicom_and_nifti_of_one_volume_are_at_one_place() {
         let (mut both, mut sum) = (0, 0);
         for (i, value) in b.voxels().values::<i16>().unwrap().iter().enumerate() {
             let [x, y, z] = [i % 5, i / 5 % 4, i / 20];
-            let at = a_from_b.apply([x as f64, y as f64, z as f64]).map(|v| v.round() as usize);
+            let at = a_from_b
+                .apply([x as f64, y as f64, z as f64])
+                .map(|v| v.round() as usize);
             let there = a.voxels().get(0, at).unwrap() > -800.0;
             let here = *value > -800;
             both += usize::from(here && there);
@@ -72,7 +84,10 @@ fn types_that_hold_whole_numbers_of_sixteen_bits_are_exact() {
     for (volume, expected) in [
         (mri(volume(&grid, |i| i as u8 * 4)), ElementType::U16),
         (mri(volume(&grid, |i| i as u16 * 1000)), ElementType::U16),
-        (mri(volume(&grid, |i| i as i16 * 500 - 15_000)), ElementType::I16),
+        (
+            mri(volume(&grid, |i| i as i16 * 500 - 15_000)),
+            ElementType::I16,
+        ),
         (mri(volume(&grid, |i| i as i32 - 32_768)), ElementType::I16),
         (mri(volume(&grid, |i| i as f32 * 1000.0)), ElementType::U16),
         (mri(volume(&grid, |i| -(i as f64))), ElementType::I16),
@@ -118,14 +133,20 @@ fn colours_and_points_of_time_are_channels_again() {
         header(AxisKind::Time, 4, ElementType::I16, Some(2.5)),
         Voxels::new(4, grid.size(), numbers.into()).unwrap(),
     );
-    for (written, kind) in [(colours.unwrap(), AxisKind::Colour), (times.unwrap(), AxisKind::Time)] {
+    for (written, kind) in [
+        (colours.unwrap(), AxisKind::Colour),
+        (times.unwrap(), AxisKind::Time),
+    ] {
         let place = folder();
         let path = place.path().join("s");
         write_series(&path, &written, &SeriesOptions::default()).unwrap();
         let found = read(&path);
         assert_same_world(&written, &found);
         let axis = &found.header().channels.axes[0];
-        assert_eq!((axis.kind, axis.step), (kind, written.header().channels.axes[0].step));
+        assert_eq!(
+            (axis.kind, axis.step),
+            (kind, written.header().channels.axes[0].step)
+        );
     }
 }
 
@@ -140,13 +161,26 @@ fn what_dicom_cannot_hold_is_refused_with_what_to_do() {
         step: None,
     }]);
     let two: Vec<i16> = vec![0; 120];
-    let components = Volume::with_header(components, Voxels::new(2, grid.size(), two.into()).unwrap());
+    let components =
+        Volume::with_header(components, Voxels::new(2, grid.size(), two.into()).unwrap());
     let skewed = columns([0.8, 0.0, 0.0], [0.1, 0.9, 0.0], [0.0, 0.0, 2.0]);
     for (volume, said) in [
-        (volume(&grid, |i| i as f32 / 2.0).with_modality(Modality::Mri), "--type i16 rounds them"),
-        (volume(&grid, |i| i as f32 * f32::NAN).with_modality(Modality::Ct), "--type i16"),
-        (volume(&grid, |i| i as i32 * 70_000 - 1).with_modality(Modality::Ct), "whole numbers of 16 bits"),
-        (volume(&grid, |i| i as i16), "give --modality CT, MRI or XRAY, or a --template"),
+        (
+            volume(&grid, |i| i as f32 / 2.0).with_modality(Modality::Mri),
+            "--type i16 rounds them",
+        ),
+        (
+            volume(&grid, |i| i as f32 * f32::NAN).with_modality(Modality::Ct),
+            "--type i16",
+        ),
+        (
+            volume(&grid, |i| i as i32 * 70_000 - 1).with_modality(Modality::Ct),
+            "whole numbers of 16 bits",
+        ),
+        (
+            volume(&grid, |i| i as i16),
+            "give --modality CT, MRI or XRAY, or a --template",
+        ),
         (components.unwrap(), "write them as volumes of their own"),
         (ct(&skewed), "resample the image onto an upright grid"),
     ] {
@@ -154,7 +188,10 @@ fn what_dicom_cannot_hold_is_refused_with_what_to_do() {
         let path = place.path().join("s");
         let error = write_series(&path, &volume, &SeriesOptions::default()).unwrap_err();
         let message = error.to_string();
-        assert!(message.contains(said) && message.ends_with("/s"), "{message}");
+        assert!(
+            message.contains(said) && message.ends_with("/s"),
+            "{message}"
+        );
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "{message}");
     }
 }
@@ -178,8 +215,18 @@ fn same_volume_and_study_make_same_bytes_and_other_contents_other_uids() {
     let uids = |name: &str| {
         let info = voxprep_io::series(&place.path().join(name), &ReadOptions::default()).unwrap();
         let file = dicom_object::open_file(place.path().join(name).join("IM0001.dcm")).unwrap();
-        let text = |name: &str| file.element_by_name(name).unwrap().to_str().unwrap().into_owned();
-        (info[0].uid.clone(), text("StudyInstanceUID"), text("FrameOfReferenceUID"))
+        let text = |name: &str| {
+            file.element_by_name(name)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .into_owned()
+        };
+        (
+            info[0].uid.clone(),
+            text("StudyInstanceUID"),
+            text("FrameOfReferenceUID"),
+        )
     };
     let [a, b, c, d] = ["a", "b", "c", "d"].map(uids);
     assert_eq!(a, b);
@@ -206,7 +253,13 @@ fn a_template_gives_patient_study_and_acquisition() {
         ["plain", "template", "same", "other"].map(|name| place.path().join(name));
     let grid = left_handed().flipped([false, false, true]);
     write_series(&plain, &ct(&grid), &SeriesOptions::default()).unwrap();
-    let set = ["PatientName=Doe^Jane", "PatientID=17", "StudyDate=20240131", "KVP=120", "SeriesNumber=9"];
+    let set = [
+        "PatientName=Doe^Jane",
+        "PatientID=17",
+        "StudyDate=20240131",
+        "KVP=120",
+        "SeriesNumber=9",
+    ];
     let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
     let edits = voxprep_io::dicom::HeaderEdits::new(&set, &[]).unwrap();
     voxprep_io::dicom::edit(&plain, &template, &edits).unwrap();
@@ -219,19 +272,37 @@ fn a_template_gives_patient_study_and_acquisition() {
     write_series(&other, &volume(&sheared(), |i| i as i16), &options).unwrap();
     let text = |folder: &std::path::Path, name: &str| {
         let file = dicom_object::open_file(folder.join("IM0002.dcm")).unwrap();
-        file.element_by_name(name).map_or_else(|_| "-".into(), |e| e.to_str().unwrap().into_owned())
+        file.element_by_name(name)
+            .map_or_else(|_| "-".into(), |e| e.to_str().unwrap().into_owned())
     };
-    for name in ["PatientName", "PatientID", "StudyDate", "StudyInstanceUID", "FrameOfReferenceUID"] {
+    for name in [
+        "PatientName",
+        "PatientID",
+        "StudyDate",
+        "StudyInstanceUID",
+        "FrameOfReferenceUID",
+    ] {
         assert_eq!(text(&same, name), text(&template, name), "{name}");
         assert_eq!(text(&other, name), text(&template, name), "{name}");
     }
-    assert_eq!([text(&same, "KVP"), text(&other, "KVP")], ["120".to_owned(), String::new()]);
+    assert_eq!(
+        [text(&same, "KVP"), text(&other, "KVP")],
+        ["120".to_owned(), String::new()]
+    );
     for name in ["SOPInstanceUID", "SeriesInstanceUID"] {
         assert_ne!(text(&same, name), text(&template, name), "{name}");
     }
     let file = dicom_object::open_file(same.join("IM0002.dcm")).unwrap();
-    let source = file.element_by_name("SourceImageSequence").unwrap().items().unwrap();
-    let source = source[0].element_by_name("ReferencedSOPInstanceUID").unwrap().to_str().unwrap();
+    let source = file
+        .element_by_name("SourceImageSequence")
+        .unwrap()
+        .items()
+        .unwrap();
+    let source = source[0]
+        .element_by_name("ReferencedSOPInstanceUID")
+        .unwrap()
+        .to_str()
+        .unwrap();
     assert_eq!(source, text(&template, "SOPInstanceUID"));
     assert_eq!(text(&same, "ImageType"), "DERIVED\\SECONDARY\\AXIAL");
     assert_same_world(&moved, &read(&same));

@@ -86,11 +86,19 @@ pub(crate) fn items(group: u16, element: u16, items: Vec<Vec<Made>>, undefined: 
 }
 
 fn word(big: bool, word: u16) -> [u8; 2] {
-    if big { word.to_be_bytes() } else { word.to_le_bytes() }
+    if big {
+        word.to_be_bytes()
+    } else {
+        word.to_le_bytes()
+    }
 }
 
 fn long(big: bool, long: u32) -> [u8; 4] {
-    if big { long.to_be_bytes() } else { long.to_le_bytes() }
+    if big {
+        long.to_be_bytes()
+    } else {
+        long.to_le_bytes()
+    }
 }
 
 fn spell(elements: &[Made], explicit: bool, big: bool) -> Vec<u8> {
@@ -108,15 +116,24 @@ fn spell(elements: &[Made], explicit: bool, big: bool) -> Vec<u8> {
             Value::Short(number) => (word(big, *number).to_vec(), false),
             Value::Bytes(bytes) => (bytes.clone(), false),
             Value::GroupLength => {
-                let rest = elements[at + 1..].iter().filter(|other| other.tag.0 == group);
+                let rest = elements[at + 1..]
+                    .iter()
+                    .filter(|other| other.tag.0 == group);
                 let rest: Vec<Made> = rest.cloned().collect();
-                (long(big, spell(&rest, explicit, big).len() as u32).to_vec(), false)
+                (
+                    long(big, spell(&rest, explicit, big).len() as u32).to_vec(),
+                    false,
+                )
             }
             Value::Items(items, undefined) => {
                 let mut value = Vec::new();
                 for item in items {
                     let content = spell(item, explicit, big);
-                    let length = if *undefined { u32::MAX } else { content.len() as u32 };
+                    let length = if *undefined {
+                        u32::MAX
+                    } else {
+                        content.len() as u32
+                    };
                     value.extend(word(big, 0xFFFE));
                     value.extend(word(big, 0xE000));
                     value.extend(long(big, length));
@@ -135,7 +152,11 @@ fn spell(elements: &[Made], explicit: bool, big: bool) -> Vec<u8> {
                 (value, *undefined)
             }
         };
-        let length = if undefined { u32::MAX } else { value.len() as u32 };
+        let length = if undefined {
+            u32::MAX
+        } else {
+            value.len() as u32
+        };
         out.extend(word(big, group));
         out.extend(word(big, element));
         if !explicit {

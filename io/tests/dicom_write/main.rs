@@ -11,6 +11,7 @@
 mod deidentified;
 mod edited;
 mod images;
+mod killed;
 mod made;
 mod peers;
 mod segmentations;
@@ -54,7 +55,11 @@ fn aligned() -> Geometry {
 }
 
 fn columns(x: [f64; 3], y: [f64; 3], z: [f64; 3]) -> Geometry {
-    Geometry::new([5, 4, 3], Affine::from_columns([x, y, z], [10.0, -20.0, 30.5])).unwrap()
+    Geometry::new(
+        [5, 4, 3],
+        Affine::from_columns([x, y, z], [10.0, -20.0, 30.5]),
+    )
+    .unwrap()
 }
 
 /// Turned about an axis that is none of the grid's.

@@ -1,9 +1,9 @@
 //! Label maps as segmentation objects.
 
+use serde_json::json;
 use voxprep_core::volume::{Role, Volume};
 use voxprep_core::voxels::ElementType;
 use voxprep_io::dicom::{SeriesOptions, write_series};
-use serde_json::json;
 
 use crate::{aligned, assert_same_world, folder, left_handed, oblique, read, volume};
 
@@ -26,12 +26,17 @@ fn a_label_map_is_read_again_as_it_was() {
         let path = place.path().join("seg");
         let mut written = labels(middle, &grid);
         let (mut header, voxels) = written.into_parts();
-        header.facts.insert("dicom.segments".into(), json!({ "2": "liver" }));
+        header
+            .facts
+            .insert("dicom.segments".into(), json!({ "2": "liver" }));
         written = Volume::with_header(header, voxels).unwrap();
         let files = write_series(&path, &written, &SeriesOptions::default()).unwrap();
         assert_eq!(files.len(), 1);
         let found = read(&path);
-        assert_eq!((found.role(), found.header().element_type), (Role::Label, ElementType::U8));
+        assert_eq!(
+            (found.role(), found.header().element_type),
+            (Role::Label, ElementType::U8)
+        );
         assert_same_world(&written, &found);
         let names = &found.header().facts["dicom.segments"];
         assert_eq!([&names["1"], &names["2"]], ["label 1", "liver"]);
@@ -54,8 +59,13 @@ fn labels_that_cannot_be_numbers_of_segments_are_refused() {
     for value in [-1_i16, 5000] {
         let map = volume(&aligned(), |i| if i == 7 { value } else { 1 });
         let map = map.into_labels().unwrap();
-        let message = write_series(&path, &map, &SeriesOptions::default()).unwrap_err().to_string();
-        assert!(message.contains(&format!("here is {value}; number the labels 1, 2, 3")), "{message}");
+        let message = write_series(&path, &map, &SeriesOptions::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains(&format!("here is {value}; number the labels 1, 2, 3")),
+            "{message}"
+        );
         assert!(!path.exists());
     }
 }

@@ -15,7 +15,7 @@ use crate::output::Output;
 /// What deidentifying does not do, in words that go with every run.
 const LEFT_TO_DO: [&str; 3] = [
     "faces and other visible features in the voxels, and text in the pixels, are not looked for",
-    "texts in attributes that the profile keeps are not read; dates are emptied or set to 1900, not shifted",
+    "texts that the profile keeps are searched for the patient's name and identifier only; dates are emptied or set to 1900, not shifted",
     "docs/deidentify.md says which attributes go, and what is left to check",
 ];
 
@@ -30,7 +30,10 @@ impl Convert {
         let edited = voxprep_io::dicom::edit(&self.input, &self.output, &edits)?;
         if !edited.absent.is_empty() {
             let path = self.input.display();
-            say("note", format_args!("nothing to delete: {}: {path}", edited.absent.join(", ")));
+            say(
+                "note",
+                format_args!("nothing to delete: {}: {path}", edited.absent.join(", ")),
+            );
         }
         self.say_others(edited.others);
         for file in edited.files {
@@ -41,9 +44,16 @@ impl Convert {
 
     fn say_others(&self, others: usize) {
         if others > 0 {
-            let (files, are) = if others == 1 { ("file", "is") } else { ("files", "are") };
+            let (files, are) = if others == 1 {
+                ("file", "is")
+            } else {
+                ("files", "are")
+            };
             let path = self.input.display();
-            say("note", format_args!("{others} {files} {are} not DICOM, and left out: {path}"));
+            say(
+                "note",
+                format_args!("{others} {files} {are} not DICOM, and left out: {path}"),
+            );
         }
     }
 
@@ -60,22 +70,38 @@ impl Convert {
         let done = voxprep_io::dicom::deidentify(&self.input, &self.output, &options)?;
         let path = self.input.display();
         for (file, why) in &done.left_out {
-            say("warning", format_args!("left out: {why}: {}", file.display()));
+            say(
+                "warning",
+                format_args!("left out: {why}: {}", file.display()),
+            );
         }
         self.say_others(done.others);
-        let count = |count: usize| if count == 1 { "image".to_owned() } else { format!("{count} images") };
+        let count = |count: usize| {
+            if count == 1 {
+                "image".to_owned()
+            } else {
+                format!("{count} images")
+            }
+        };
         if done.burned_in > 0 {
             let images = count(done.burned_in);
-            say("warning", format_args!("kept as asked: text in the pixels of {images}: {path}"));
+            say(
+                "warning",
+                format_args!("kept as asked: text in the pixels of {images}: {path}"),
+            );
         }
         if done.burned_in_unstated > 0 {
             let images = count(done.burned_in_unstated);
-            let message = format_args!("nothing says whether text is burned into the pixels of {images}; look at them: {path}");
+            let message = format_args!(
+                "nothing says whether text is burned into the pixels of {images}; look at them: {path}"
+            );
             say("warning", message);
         }
         if done.mosaics > 0 {
             let images = count(done.mosaics);
-            let message = format_args!("private attributes are gone without which a mosaic is one picture ({images}); convert it to NIfTI instead: {path}");
+            let message = format_args!(
+                "private attributes are gone without which a mosaic is one picture ({images}); convert it to NIfTI instead: {path}"
+            );
             say("warning", message);
         }
         for line in LEFT_TO_DO {
@@ -90,7 +116,9 @@ impl Convert {
 
 /// The key in a file.
 fn key(path: &Path) -> Result<UidKey> {
-    let length = fs::metadata(path).map_err(|e| Error::io("open", path, e))?.len();
+    let length = fs::metadata(path)
+        .map_err(|e| Error::io("open", path, e))?
+        .len();
     if length > KEY {
         return Err(usage(format_args!(
             "--uid-key: the file is too large to be a key; give a file with a secret: {}",

@@ -11,28 +11,42 @@ use super::identifiers::identifies;
 use super::instance;
 use crate::error::Result;
 
-/// The values of a DICOM file, up to its pixels, that may identify a person, a place or a time, each
-/// with the number of its attribute, at every depth. Values are as they are in the file: whoever
-/// asks for them has to keep them to himself.
+/// A value of a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audited {
+    /// Group and element of its attribute.
+    pub tag: [u16; 2],
+    /// The value, as it is in the file: whoever asks for it has to keep it to himself.
+    pub value: String,
+    /// Whether it may identify a person, a place or a time.
+    pub identifies: bool,
+}
+
+/// All values of a DICOM file up to its pixels that are not empty, at every depth.
 ///
 /// # Errors
 /// As [`read_header`](crate::read_header).
-pub fn identifying_values(path: &Path) -> Result<Vec<([u16; 2], String)>> {
+pub fn audit(path: &Path) -> Result<Vec<Audited>> {
     let mut found = Vec::new();
     collect(&instance::open(path)?.object, &mut found);
     Ok(found)
 }
 
-fn collect(object: &InMemDicomObject, found: &mut Vec<([u16; 2], String)>) {
+fn collect(object: &InMemDicomObject, found: &mut Vec<Audited>) {
     for element in object {
-        let (Tag(group, number), vr) = (element.tag(), element.vr());
-        for item in object.items_of(element.tag()) {
+        let (tag, vr) = (element.tag(), element.vr());
+        let Tag(group, number) = tag;
+        for item in object.items_of(tag) {
             collect(item, found);
         }
-        for value in object.texts(element.tag()) {
-            if !value.is_empty() && identifies(element.tag(), vr, &value) {
-                found.push(([group, number], value));
-            }
-        }
+        let values = object
+            .texts(tag)
+            .into_iter()
+            .filter(|value| !value.is_empty());
+        found.extend(values.map(|value| Audited {
+            tag: [group, number],
+            identifies: identifies(tag, vr, &value),
+            value,
+        }));
     }
 }

@@ -28,15 +28,21 @@ impl UidKey {
     pub fn random() -> Result<Self> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|_| {
-            Error::unsupported(Path::new(""), "the system gives no random numbers for new UIDs")
-                .remedy("give a key of your own")
+            Error::unsupported(
+                Path::new(""),
+                "the system gives no random numbers for new UIDs",
+            )
+            .remedy("give a key of your own")
         })?;
         Ok(Self(key))
     }
 
     /// One made of a secret: new UIDs agree wherever it is used.
     pub fn from_secret(secret: &[u8]) -> Self {
-        Self(blake3::derive_key("voxprep 2026-11 DICOM UIDs of the deidentified", secret))
+        Self(blake3::derive_key(
+            "voxprep 2026-11 DICOM UIDs of the deidentified",
+            secret,
+        ))
     }
 }
 
@@ -93,7 +99,11 @@ const DOCUMENTS: &str = "1.2.840.10008.5.1.4.1.1.104.";
 /// [`Error::Parameter`] where input and output are the same, [`Error::Unsupported`] where text is
 /// burned into pixels, [`Error::Input`] where a file is damaged, [`Error::Io`] where the system
 /// refuses.
-pub fn deidentify(input: &Path, output: &Path, options: &DeidentifyOptions) -> Result<Deidentified> {
+pub fn deidentify(
+    input: &Path,
+    output: &Path,
+    options: &DeidentifyOptions,
+) -> Result<Deidentified> {
     let is_folder = input.is_dir();
     let mut done = Deidentified::default();
     let files = if is_folder {
@@ -109,7 +119,9 @@ pub fn deidentify(input: &Path, output: &Path, options: &DeidentifyOptions) -> R
     done.others = sheets.iter().filter(|sheet| sheet.is_none()).count();
     let mut sheets: Vec<Sheet> = sheets.into_iter().flatten().collect();
     sheets.sort_by(|a, b| a.order.cmp(&b.order));
-    let left_out = sheets.iter().filter_map(|s| Some((s.path.clone(), s.left_out?)));
+    let left_out = sheets
+        .iter()
+        .filter_map(|s| Some((s.path.clone(), s.left_out?)));
     done.left_out.extend(left_out);
     sheets.retain(|sheet| sheet.left_out.is_none());
     if sheets.is_empty() {
@@ -117,11 +129,15 @@ pub fn deidentify(input: &Path, output: &Path, options: &DeidentifyOptions) -> R
             Some((_, reason)) => (*reason).to_owned(),
             None => "no DICOM file is there to deidentify".to_owned(),
         };
-        return Err(Error::unsupported(input, reason).remedy("give a DICOM image, or a folder of them"));
+        return Err(
+            Error::unsupported(input, reason).remedy("give a DICOM image, or a folder of them")
+        );
     }
     let images = || sheets.iter().filter(|sheet| sheet.is_image);
     done.burned_in_unstated = images().filter(|sheet| sheet.burned_in.is_none()).count();
-    done.burned_in = images().filter(|sheet| sheet.burned_in == Some(true)).count();
+    done.burned_in = images()
+        .filter(|sheet| sheet.burned_in == Some(true))
+        .count();
     done.mosaics = sheets.iter().filter(|sheet| sheet.is_mosaic).count();
     let burned = images().find(|sheet| sheet.burned_in == Some(true));
     if let (Some(sheet), false) = (burned, options.keep_burned_in) {
@@ -149,7 +165,10 @@ pub fn deidentify(input: &Path, output: &Path, options: &DeidentifyOptions) -> R
             one(&sheet.path, &folder.join(name), options)
         })?;
     aside.finish()?;
-    done.files = names.iter().map(|(series, name)| output.join(series).join(name)).collect();
+    done.files = names
+        .iter()
+        .map(|(series, name)| output.join(series).join(name))
+        .collect();
     Ok(done)
 }
 
@@ -174,26 +193,43 @@ impl Sheet {
         let whole = Whole::open_header(path)?;
         let text = |tag| whole.text(tag).unwrap_or_default();
         let class = text(tags::SOP_CLASS_UID);
-        let class = if class.is_empty() { whole.media_class() } else { class };
+        let class = if class.is_empty() {
+            whole.media_class()
+        } else {
+            class
+        };
         let number = |tag| text(tag).trim().parse().unwrap_or(0);
         let series = text(tags::SERIES_INSTANCE_UID);
         let left_out = match class.as_str() {
             DIRECTORY => Some("a media directory holds the names of patients"),
-            class if class.starts_with(DOCUMENTS) => Some("a document within the file may say anything"),
+            class if class.starts_with(DOCUMENTS) => {
+                Some("a document within the file may say anything")
+            }
             _ => None,
         };
-        let stated = match text(tags::BURNED_IN_ANNOTATION).to_ascii_uppercase().as_str() {
+        let stated = match text(tags::BURNED_IN_ANNOTATION)
+            .to_ascii_uppercase()
+            .as_str()
+        {
             "YES" => Some(true),
             "NO" => Some(false),
             _ => None,
         };
-        let order = (number(tags::SERIES_NUMBER), series.clone(), number(tags::INSTANCE_NUMBER));
+        let order = (
+            number(tags::SERIES_NUMBER),
+            series.clone(),
+            number(tags::INSTANCE_NUMBER),
+        );
         Ok(Self {
             order: (order.0, order.1, order.2, text(tags::SOP_INSTANCE_UID)),
             series,
             left_out,
             is_image: whole.structure.pixels.is_some(),
-            burned_in: if overlays_in_pixels(&whole) { Some(true) } else { stated },
+            burned_in: if overlays_in_pixels(&whole) {
+                Some(true)
+            } else {
+                stated
+            },
             is_mosaic: text(tags::IMAGE_TYPE).contains("MOSAIC"),
             path: path.to_owned(),
         })
@@ -214,6 +250,20 @@ struct Changes<'a> {
     key: &'a UidKey,
     /// What the patient is called from now on.
     pseudonym: String,
+    /// The parts of the patient's name, and the identifier, in small letters.
+    words: Vec<Vec<u8>>,
+}
+
+/// Shorter words are a part of many others.
+const WORD: usize = 4;
+
+/// What would give the patient away in a text, in the letters of the file.
+fn words(whole: &Whole) -> Vec<Vec<u8>> {
+    let name = whole.value(tags::PATIENT_NAME);
+    let parts = name.split(|letter| b"^= ,_\0".contains(letter));
+    let words = parts.chain([whole.value(tags::PATIENT_ID).trim_ascii()]);
+    let words = words.filter(|word| word.len() >= WORD);
+    words.map(<[u8]>::to_ascii_lowercase).collect()
 }
 
 impl Changes<'_> {
@@ -224,6 +274,7 @@ impl Changes<'_> {
         }
         match action(tag, vr) {
             None if vr == VR::SQ => within(element),
+            None if self.repeats(element) => Change::Value(dummy(vr, 0)),
             None => Change::Keep,
             Some(Action::Remove) => Change::Remove,
             Some(Action::Empty) => Change::Value(Vec::new()),
@@ -233,9 +284,24 @@ impl Changes<'_> {
         }
     }
 
+    /// Whether a text repeats who the patient is.
+    fn repeats(&self, element: &Element<'_>) -> bool {
+        let is_text = matches!(
+            element.vr,
+            VR::LO | VR::LT | VR::SH | VR::ST | VR::UC | VR::UT
+        );
+        let holds = |text: &[u8], word: &[u8]| text.windows(word.len()).any(|part| part == word);
+        is_text && !self.words.is_empty() && {
+            let text = element.value.to_ascii_lowercase();
+            self.words.iter().any(|word| holds(&text, word))
+        }
+    }
+
     fn uids(&self, element: &Element<'_>) -> Vec<u8> {
         let text = element.text();
-        let new = text.split('\\').map(|uid| self.uid(uid.trim_matches([' ', '\0'])));
+        let new = text
+            .split('\\')
+            .map(|uid| self.uid(uid.trim_matches([' ', '\0'])));
         let new: Vec<String> = new.collect();
         padded(VR::UI, new.join("\\").into_bytes())
     }
@@ -310,7 +376,11 @@ fn marks(coding: Coding) -> Result<Vec<(Tag, Vec<u8>)>, Broken> {
     let code = [
         put(tags::CODE_VALUE, VR::SH, "113100")?,
         put(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "DCM")?,
-        put(tags::CODE_MEANING, VR::LO, "Basic Application Confidentiality Profile")?,
+        put(
+            tags::CODE_MEANING,
+            VR::LO,
+            "Basic Application Confidentiality Profile",
+        )?,
     ];
     let code: Vec<u8> = code.into_iter().flat_map(|(_, bytes)| bytes).collect();
     let item = elements::item(&code, coding)?;
@@ -319,7 +389,11 @@ fn marks(coding: Coding) -> Result<Vec<(Tag, Vec<u8>)>, Broken> {
         put(tags::PATIENT_IDENTITY_REMOVED, VR::CS, "YES")?,
         put(tags::DEIDENTIFICATION_METHOD, VR::LO, method)?,
         (codes, elements::spell(codes, VR::SQ, &item, coding)?),
-        put(tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED, VR::CS, "REMOVED")?,
+        put(
+            tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED,
+            VR::CS,
+            "REMOVED",
+        )?,
     ])
 }
 
@@ -329,9 +403,12 @@ fn one(input: &Path, output: &Path, options: &DeidentifyOptions) -> Result<()> {
     let changes = Changes {
         key: &options.key,
         pseudonym: pseudonym(&options.key, &whole),
+        words: words(&whole),
     };
     let mut change = |element: &Element<'_>| changes.change(element);
-    let class = whole.text(tags::SOP_CLASS_UID).unwrap_or_else(|| whole.media_class());
+    let class = whole
+        .text(tags::SOP_CLASS_UID)
+        .unwrap_or_else(|| whole.media_class());
     let instance = changes.uid(&whole.text(tags::SOP_INSTANCE_UID).unwrap_or_default());
     let mut parts = || -> Result<_, Broken> {
         let before = file::meta(&class, &instance, &whole.structure.syntax.uid)?;
@@ -348,5 +425,7 @@ fn one(input: &Path, output: &Path, options: &DeidentifyOptions) -> Result<()> {
         Ok((before, header, pixels, after))
     };
     let (before, header, pixels, after) = parts().map_err(|_| broken(input))?;
-    write_aside(output, |file| whole.write(file, &before, &[&header, pixels, &after]))
+    write_aside(output, |file| {
+        whole.write(file, &before, &[&header, pixels, &after])
+    })
 }

@@ -61,7 +61,9 @@ impl HeaderEdits {
     /// its VR has no such value.
     pub fn new(set: &[String], delete: &[String]) -> Result<Self> {
         let refused = |tag: Tag, reason: String, remedy: &str| {
-            Err(Error::parameter(Path::new(""), reason).field(name(tag)).remedy(remedy))
+            Err(Error::parameter(Path::new(""), reason)
+                .field(name(tag))
+                .remedy(remedy))
         };
         let mut edits = Self::default();
         for text in set {
@@ -79,7 +81,11 @@ impl HeaderEdits {
             let utf8 = SpecificCharacterSet::ISO_IR_192;
             let vr = set_vr(tag, value, None);
             if let Err(reason) = spell_value(vr, value, Some(&utf8), Coding::EXPLICIT) {
-                return refused(tag, reason, &format!("give a value of VR {}", vr.to_string()));
+                return refused(
+                    tag,
+                    reason,
+                    &format!("give a value of VR {}", vr.to_string()),
+                );
             }
             if [tags::SOP_INSTANCE_UID, tags::SOP_CLASS_UID].contains(&tag) && value.is_empty() {
                 return refused(tag, "the value cannot be empty".to_owned(), "give a UID");
@@ -146,10 +152,16 @@ pub fn edit(input: &Path, output: &Path, edits: &HeaderEdits) -> Result<Edited> 
     let mut note = |seen: Vec<bool>| found.iter_mut().zip(seen).for_each(|(f, s)| *f |= s);
     let mut edited = Edited::default();
     if input.is_dir() {
-        if edits.set.iter().any(|(tag, _)| *tag == tags::SOP_INSTANCE_UID) {
-            return Err(Error::parameter(input, "no two files may have one instance UID")
-                .field(name(tags::SOP_INSTANCE_UID))
-                .remedy("set it for one file at a time"));
+        if edits
+            .set
+            .iter()
+            .any(|(tag, _)| *tag == tags::SOP_INSTANCE_UID)
+        {
+            return Err(
+                Error::parameter(input, "no two files may have one instance UID")
+                    .field(name(tags::SOP_INSTANCE_UID))
+                    .remedy("set it for one file at a time"),
+            );
         }
         let aside = FolderAside::new(output)?;
         let files = folder::files(input)?;
@@ -186,13 +198,20 @@ pub fn edit(input: &Path, output: &Path, edits: &HeaderEdits) -> Result<Edited> 
     } else {
         check_other(input, output)?;
         if !folder::is_dicom(input)? {
-            return Err(Error::unsupported(input, "the file is not DICOM, and has no such attributes")
-                .remedy("give a DICOM file or folder"));
+            return Err(Error::unsupported(
+                input,
+                "the file is not DICOM, and has no such attributes",
+            )
+            .remedy("give a DICOM file or folder"));
         }
         note(one(input, output, edits)?);
         edited.files.push(output.to_owned());
     }
-    let absent = edits.delete.iter().zip(&found).filter(|(_, found)| !**found);
+    let absent = edits
+        .delete
+        .iter()
+        .zip(&found)
+        .filter(|(_, found)| !**found);
     edited.absent = absent.map(|(tag, _)| name(*tag)).collect();
     Ok(edited)
 }
@@ -202,8 +221,10 @@ pub(super) fn check_other(input: &Path, output: &Path) -> Result<()> {
     let same = std::fs::canonicalize(output)
         .is_ok_and(|output| std::fs::canonicalize(input).is_ok_and(|input| input == output));
     if same {
-        return Err(Error::parameter(output, "the result would replace the input")
-            .remedy("write it elsewhere"));
+        return Err(
+            Error::parameter(output, "the result would replace the input")
+                .remedy("write it elsewhere"),
+        );
     }
     Ok(())
 }
@@ -233,14 +254,20 @@ fn one(input: &Path, output: &Path, edits: &HeaderEdits) -> Result<Vec<bool>> {
         new.push((*tag, element));
     }
     let mut found = vec![false; edits.delete.len()];
-    let mut change = |element: &elements::Element<'_>| {
-        match edits.delete.iter().position(|tag| *tag == element.tag) {
-            Some(at) => {
-                found.iter_mut().skip(at).take(1).for_each(|found| *found = true);
-                Change::Remove
-            }
-            None => Change::Keep,
+    let mut change = |element: &elements::Element<'_>| match edits
+        .delete
+        .iter()
+        .position(|tag| *tag == element.tag)
+    {
+        Some(at) => {
+            found
+                .iter_mut()
+                .skip(at)
+                .take(1)
+                .for_each(|found| *found = true);
+            Change::Remove
         }
+        None => Change::Keep,
     };
     let header = elements::rewrite(whole.header(), coding, &new, &mut change);
     let header = header.map_err(|_| broken(input))?;
@@ -248,7 +275,9 @@ fn one(input: &Path, output: &Path, edits: &HeaderEdits) -> Result<Vec<bool>> {
     let before = whole
         .before_with(class.as_deref(), instance.as_deref())
         .map_err(|_| broken(input))?;
-    write_aside(output, |file| whole.write(file, &before, &[&header, whole.rest()]))?;
+    write_aside(output, |file| {
+        whole.write(file, &before, &[&header, whole.rest()])
+    })?;
     Ok(found)
 }
 

@@ -207,7 +207,8 @@ impl Element<'_> {
             VR::SQ => Change::Within,
             _ => Change::Keep,
         };
-        self.put_within(self.inside, 0, &mut keep, &mut Vec::new()).is_ok()
+        self.put_within(self.inside, 0, &mut keep, &mut Vec::new())
+            .is_ok()
     }
 
     /// Writes the element with another value.
@@ -383,7 +384,10 @@ pub(super) fn rewrite(
     }
     let end = out.len();
     out.extend_from_slice(rest);
-    let lengths = written.iter().enumerate().filter(|(_, (tag, _))| tag.element() == 0);
+    let lengths = written
+        .iter()
+        .enumerate()
+        .filter(|(_, (tag, _))| tag.element() == 0);
     for (at, (tag, start)) in lengths {
         if !touched.contains(&tag.group()) {
             continue;
@@ -393,9 +397,14 @@ pub(super) fn rewrite(
             (bound(from), bound(from + 1))
         };
         let members = (0..written.len()).filter(|other| {
-            *other != at && written.get(*other).is_some_and(|(t, _)| t.group() == tag.group())
+            *other != at
+                && written
+                    .get(*other)
+                    .is_some_and(|(t, _)| t.group() == tag.group())
         });
-        let length: usize = members.map(|member| bounds(member).1 - bounds(member).0).sum();
+        let length: usize = members
+            .map(|member| bounds(member).1 - bounds(member).0)
+            .sum();
         let (_, after) = bounds(at);
         let length = u32::try_from(length).map_err(|_| Broken)?;
         // The value is the last four bytes, however the head is spelt.

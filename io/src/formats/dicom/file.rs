@@ -77,12 +77,23 @@ impl Whole {
     }
 
     fn element(&self, tag: Tag) -> Option<Element<'_>> {
-        let element = self.structure.elements.iter().find(|element| element.tag == tag)?;
+        let element = self
+            .structure
+            .elements
+            .iter()
+            .find(|element| element.tag == tag)?;
         let bytes = self.part(element.start, element.end);
-        elements::next(bytes, self.coding(), 0).ok().map(|(element, _)| element)
+        elements::next(bytes, self.coding(), 0)
+            .ok()
+            .map(|(element, _)| element)
     }
 
-    /// The value of an element of the data set, up to the pixels.
+    /// The bytes of a value; none where there is no such element.
+    pub(super) fn value(&self, tag: Tag) -> &[u8] {
+        self.element(tag).map_or(&[], |element| element.value)
+    }
+
+    /// The value of an element of the data set, up to the pixels, as text.
     pub(super) fn text(&self, tag: Tag) -> Option<String> {
         let element = self.element(tag)?;
         Some(element.text()).filter(|text| !text.is_empty())
@@ -173,9 +184,17 @@ pub(super) fn meta(class: &str, instance: &str, syntax: &str) -> Result<Vec<u8>,
     };
     put(tags::FILE_META_INFORMATION_VERSION, VR::OB, &[0, 1])?;
     put(tags::MEDIA_STORAGE_SOP_CLASS_UID, VR::UI, class.as_bytes())?;
-    put(tags::MEDIA_STORAGE_SOP_INSTANCE_UID, VR::UI, instance.as_bytes())?;
+    put(
+        tags::MEDIA_STORAGE_SOP_INSTANCE_UID,
+        VR::UI,
+        instance.as_bytes(),
+    )?;
     put(tags::TRANSFER_SYNTAX_UID, VR::UI, syntax.as_bytes())?;
-    put(tags::IMPLEMENTATION_CLASS_UID, VR::UI, IMPLEMENTATION.as_bytes())?;
+    put(
+        tags::IMPLEMENTATION_CLASS_UID,
+        VR::UI,
+        IMPLEMENTATION.as_bytes(),
+    )?;
     put(tags::IMPLEMENTATION_VERSION_NAME, VR::SH, b"VOXPREP")?;
     let length = u32::try_from(elements.len()).map_err(|_| Broken)?;
     let mut out = vec![0; PREAMBLE];

@@ -55,7 +55,9 @@ pub(super) fn action(tag: Tag, vr: VR) -> Option<Action> {
         (&REPLACED, Action::Replace),
         (&UIDS, Action::Uid),
     ];
-    let listed = tables.into_iter().find(|(table, _)| table.binary_search(&key).is_ok());
+    let listed = tables
+        .into_iter()
+        .find(|(table, _)| table.binary_search(&key).is_ok());
     if let Some((_, action)) = listed {
         return Some(action);
     }
@@ -228,7 +230,11 @@ mod tests {
             assert_eq!(action(tag, vr), expected, "{tag}");
         }
         let volumetric = "1.2.840.10008.1.4.1.1";
-        assert!(!identifies(tags::FRAME_OF_REFERENCE_UID, VR::UI, volumetric));
+        assert!(!identifies(
+            tags::FRAME_OF_REFERENCE_UID,
+            VR::UI,
+            volumetric
+        ));
         assert!(identifies(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3"));
     }
 }

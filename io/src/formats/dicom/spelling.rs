@@ -59,7 +59,11 @@ pub(super) fn spell_value(
 
 fn string(vr: VR, text: &str, charset: Option<&SpecificCharacterSet>) -> Result<Vec<u8>, String> {
     let is_long = matches!(vr, VR::LT | VR::ST | VR::UT | VR::UR);
-    let values: Vec<&str> = if is_long { vec![text] } else { text.split('\\').collect() };
+    let values: Vec<&str> = if is_long {
+        vec![text]
+    } else {
+        text.split('\\').collect()
+    };
     for value in values {
         check(vr, value)?;
     }
@@ -81,7 +85,10 @@ fn encoded(vr: VR, text: &str, charset: Option<&SpecificCharacterSet>) -> Result
         VR::LO | VR::SH | VR::PN | VR::LT | VR::ST | VR::UT | VR::UC
     );
     if !is_text {
-        return Err(format!("values of VR {} have no such letters", vr.to_string()));
+        return Err(format!(
+            "values of VR {} have no such letters",
+            vr.to_string()
+        ));
     }
     let Some(charset) = charset else {
         return Err("the file has no letters but those of ASCII, or several sets of them".into());
@@ -90,7 +97,10 @@ fn encoded(vr: VR, text: &str, charset: Option<&SpecificCharacterSet>) -> Result
     // A codec may put something else in the place of what it lacks.
     let fits = |bytes: &Vec<u8>| charset.decode(bytes).is_ok_and(|again| again == text);
     bytes.filter(fits).ok_or_else(|| {
-        format!("the characters of the file ({}) do not have these letters", charset.name())
+        format!(
+            "the characters of the file ({}) do not have these letters",
+            charset.name()
+        )
     })
 }
 
@@ -111,10 +121,13 @@ fn check(vr: VR, value: &str) -> Result<(), String> {
     let count = value.chars().count();
     if count > most {
         let vr = vr.to_string();
-        return Err(format!("the value has {count} characters, and VR {vr} has at most {most}"));
+        return Err(format!(
+            "the value has {count} characters, and VR {vr} has at most {most}"
+        ));
     }
     let is_text = matches!(vr, VR::LT | VR::ST | VR::UT);
-    let is_control = |c: char| c.is_control() && !(is_text && matches!(c, '\n' | '\r' | '\t' | '\x0c'));
+    let is_control =
+        |c: char| c.is_control() && !(is_text && matches!(c, '\n' | '\r' | '\t' | '\x0c'));
     if value.chars().any(is_control) {
         return Err("the value has control characters".into());
     }
@@ -132,7 +145,11 @@ fn check(vr: VR, value: &str) -> Result<(), String> {
                 false => wrong("an age as 045Y, 006M, 002W or 010D"),
             }
         }
-        VR::CS if !all(&|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ' || b == b'_') => {
+        VR::CS
+            if !all(&|b| {
+                b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ' || b == b'_'
+            }) =>
+        {
             wrong("made of capital letters, digits, blanks and _")
         }
         VR::DA if !is_date(value) => wrong("a date as 20240131"),
@@ -147,7 +164,9 @@ fn check(vr: VR, value: &str) -> Result<(), String> {
             }
         }
         VR::IS if value.trim().parse::<i32>().is_err() => wrong("a whole number of 32 bits"),
-        VR::UI if !is_uid(value) => wrong("a UID: numbers without leading zeroes, separated by dots"),
+        VR::UI if !is_uid(value) => {
+            wrong("a UID: numbers without leading zeroes, separated by dots")
+        }
         VR::UR if !all(&|b| b.is_ascii_graphic()) => wrong("an address"),
         VR::PN => {
             let groups: Vec<&str> = value.split('=').collect();
@@ -173,7 +192,9 @@ pub(super) fn is_uid(text: &str) -> bool {
 
 /// The number at a place of a text, where it is made of digits and within bounds.
 fn part(text: &str, range: std::ops::Range<usize>, bounds: std::ops::RangeInclusive<u32>) -> bool {
-    let digits = text.get(range).filter(|t| t.bytes().all(|b| b.is_ascii_digit()));
+    let digits = text
+        .get(range)
+        .filter(|t| t.bytes().all(|b| b.is_ascii_digit()));
     let number = digits.and_then(|t| t.parse().ok());
     number.is_some_and(|n: u32| bounds.contains(&n))
 }
@@ -184,18 +205,29 @@ fn is_date(text: &str) -> bool {
         Some("04" | "06" | "09" | "11") => 30,
         _ => 31,
     };
-    text.len() == 8 && part(text, 0..4, 0..=9999) && part(text, 4..6, 1..=12) && part(text, 6..8, 1..=days)
+    text.len() == 8
+        && part(text, 0..4, 0..=9999)
+        && part(text, 4..6, 1..=12)
+        && part(text, 6..8, 1..=days)
 }
 
 fn is_time(text: &str) -> bool {
     let text = text.trim_end();
-    let (whole, fraction) = text.split_once('.').map_or((text, None), |(w, f)| (w, Some(f)));
+    let (whole, fraction) = text
+        .split_once('.')
+        .map_or((text, None), |(w, f)| (w, Some(f)));
     let fraction_fits = fraction.is_none_or(|f| {
         whole.len() == 6 && (1..=6).contains(&f.len()) && f.bytes().all(|b| b.is_ascii_digit())
     });
     let bounds = [23, 59, 60];
     let parts = whole.len() / 2;
-    let fits = |at: usize| part(whole, 2 * at..2 * at + 2, 0..=bounds.get(at).copied().unwrap_or(0));
+    let fits = |at: usize| {
+        part(
+            whole,
+            2 * at..2 * at + 2,
+            0..=bounds.get(at).copied().unwrap_or(0),
+        )
+    };
     matches!(whole.len(), 2 | 4 | 6) && (0..parts).all(fits) && fraction_fits
 }
 
@@ -205,7 +237,8 @@ fn is_datetime(text: &str) -> bool {
         Some(at) => text.split_at(at),
         None => (text, ""),
     };
-    let zone_fits = zone.is_empty() || zone.len() == 5 && part(zone, 1..3, 0..=14) && part(zone, 3..5, 0..=59);
+    let zone_fits =
+        zone.is_empty() || zone.len() == 5 && part(zone, 1..3, 0..=14) && part(zone, 3..5, 0..=59);
     let date = match moment.len() {
         4 => part(moment, 0..4, 0..=9999),
         6 => part(moment, 0..4, 0..=9999) && part(moment, 4..6, 1..=12),
@@ -223,11 +256,14 @@ pub(super) fn decimal(number: f64) -> String {
     if shortest.len() <= 16 {
         return shortest;
     }
-    let spelt = (0..=15).rev().flat_map(|digits| {
-        [format!("{number:.digits$}"), format!("{number:.digits$e}")]
-    });
+    let spelt = (0..=15)
+        .rev()
+        .flat_map(|digits| [format!("{number:.digits$}"), format!("{number:.digits$e}")]);
     let short = spelt.filter(|text| text.len() <= 16);
-    let error = |text: &String| text.parse().map_or(f64::INFINITY, |n: f64| (n - number).abs());
+    let error = |text: &String| {
+        text.parse()
+            .map_or(f64::INFINITY, |n: f64| (n - number).abs())
+    };
     short
         .min_by(|a, b| error(a).total_cmp(&error(b)))
         .unwrap_or_else(|| "0".to_owned())
@@ -238,7 +274,12 @@ mod tests {
     use super::*;
 
     fn spelt(vr: VR, text: &str) -> Result<Vec<u8>, String> {
-        spell_value(vr, text, Some(&SpecificCharacterSet::ISO_IR_100), Coding::EXPLICIT)
+        spell_value(
+            vr,
+            text,
+            Some(&SpecificCharacterSet::ISO_IR_100),
+            Coding::EXPLICIT,
+        )
     }
 
     #[test]
@@ -297,7 +338,10 @@ mod tests {
             assert!(spelt.len() <= 16, "{spelt}");
             let back: f64 = spelt.parse().unwrap();
             let wanted: f64 = text.parse().unwrap();
-            assert!((back - number).abs() <= (wanted - number).abs(), "{spelt} for {text}");
+            assert!(
+                (back - number).abs() <= (wanted - number).abs(),
+                "{spelt} for {text}"
+            );
         }
     }
 }

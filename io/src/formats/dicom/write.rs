@@ -60,7 +60,11 @@ pub struct SeriesOptions {
 /// [`Error::Parameter`](crate::Error::Parameter) where the folder is not empty or nothing says what
 /// kind of image it is, [`Error::Io`](crate::Error::Io) where the system refuses, and as
 /// [`read`](crate::read) for the template.
-pub fn write_series(folder: &Path, volume: &Volume, options: &SeriesOptions) -> Result<Vec<PathBuf>> {
+pub fn write_series(
+    folder: &Path,
+    volume: &Volume,
+    options: &SeriesOptions,
+) -> Result<Vec<PathBuf>> {
     let template = match &options.template {
         Some(path) => Some(Template::read(path, volume, &options.reading)?),
         None => None,

@@ -94,7 +94,8 @@ impl DataSet {
         pixels: (VR, &[u8]),
     ) -> io::Result<()> {
         let too_long = |_| io::Error::from(io::ErrorKind::FileTooLarge);
-        let mut head = file::meta(class, instance, EXPLICIT_VR_LITTLE_ENDIAN.uid()).map_err(too_long)?;
+        let mut head =
+            file::meta(class, instance, EXPLICIT_VR_LITTLE_ENDIAN.uid()).map_err(too_long)?;
         self.0
             .write_dataset_with_ts_cs(
                 &mut head,
@@ -123,7 +124,12 @@ impl DataSet {
 /// What every object says, whatever it is; patient and study stay open until a template fills them.
 pub(super) fn start(data: &mut DataSet, options: &SeriesOptions, names: &Names) {
     // A series may be called by a whole path; a description has 64 characters.
-    let description: String = options.description.chars().filter(|c| !c.is_control()).take(64).collect();
+    let description: String = options
+        .description
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(64)
+        .collect();
     data.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192")
         .text(tags::STUDY_DATE, VR::DA, "")
         .text(tags::STUDY_TIME, VR::TM, "")
@@ -139,7 +145,11 @@ pub(super) fn start(data: &mut DataSet, options: &SeriesOptions, names: &Names) 
         .text(tags::SERIES_INSTANCE_UID, VR::UI, &names.series)
         .text(tags::STUDY_ID, VR::SH, "")
         .integer(tags::SERIES_NUMBER, usize::from(options.number.max(1)))
-        .text(tags::FRAME_OF_REFERENCE_UID, VR::UI, &names.frame_of_reference)
+        .text(
+            tags::FRAME_OF_REFERENCE_UID,
+            VR::UI,
+            &names.frame_of_reference,
+        )
         .text(tags::POSITION_REFERENCE_INDICATOR, VR::LO, "");
     if !description.is_empty() {
         data.text(tags::SERIES_DESCRIPTION, VR::LO, &description);

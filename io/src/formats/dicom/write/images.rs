@@ -44,42 +44,49 @@ pub(super) fn write(
     // Only what is more than spacings, or several images that belong together, needs a place where
     // the kind of object does not ask for one.
     let placed = matches!(kind, Kind::Ct | Kind::Mr) || !place.is_plain || count > 1;
-    let common = common(header, options, template, names, kind, layers, &place, stored);
+    let common = common(
+        header, options, template, names, kind, layers, &place, stored,
+    );
     let aside = FolderAside::new(folder)?;
-    let file_names: Vec<String> = (1..=count).map(|number| format!("IM{number:04}.dcm")).collect();
-    file_names.par_iter().enumerate().try_for_each(|(at, name)| {
-        let (time, slice) = (at / place.slices.len(), at % place.slices.len());
-        let Some((k, position)) = place.slices.get(slice).copied() else {
-            return Ok(());
-        };
-        let mut data = common.clone();
-        if let Some(source) = template.and_then(|t| t.slices.get(k)) {
-            source.fill(&mut data);
-            if !source.instance.is_empty() {
-                let source = DataSet::reference(&source.class, &source.instance);
-                data.items(tags::SOURCE_IMAGE_SEQUENCE, vec![source]);
+    let file_names: Vec<String> = (1..=count)
+        .map(|number| format!("IM{number:04}.dcm"))
+        .collect();
+    file_names
+        .par_iter()
+        .enumerate()
+        .try_for_each(|(at, name)| {
+            let (time, slice) = (at / place.slices.len(), at % place.slices.len());
+            let Some((k, position)) = place.slices.get(slice).copied() else {
+                return Ok(());
+            };
+            let mut data = common.clone();
+            if let Some(source) = template.and_then(|t| t.slices.get(k)) {
+                source.fill(&mut data);
+                if !source.instance.is_empty() {
+                    let source = DataSet::reference(&source.class, &source.instance);
+                    data.items(tags::SOURCE_IMAGE_SEQUENCE, vec![source]);
+                }
             }
-        }
-        let uid = names.instance(at);
-        data.text(tags::SOP_INSTANCE_UID, VR::UI, &uid)
-            .integer(tags::INSTANCE_NUMBER, at + 1);
-        if layers.times > 1 {
-            data.integer(tags::TEMPORAL_POSITION_IDENTIFIER, time + 1);
-        }
-        if placed {
-            data.decimals(tags::IMAGE_POSITION_PATIENT, &position)
-                .decimals(tags::IMAGE_ORIENTATION_PATIENT, &place.cosines());
-        }
-        let first = time * layers.colours;
-        let pixels = with_type!(header.element_type, T => {
-            pixels::<T>(volume.voxels(), first..first + layers.colours, k, stored)
-        });
-        let path = aside.folder().join(name);
-        let vr = if stored.bits == 8 { VR::OB } else { VR::OW };
-        std::fs::File::create_new(&path)
-            .and_then(|mut file| data.write(&mut file, kind.class(), &uid, (vr, &pixels)))
-            .map_err(|error| Error::io("write", &folder.join(name), error))
-    })?;
+            let uid = names.instance(at);
+            data.text(tags::SOP_INSTANCE_UID, VR::UI, &uid)
+                .integer(tags::INSTANCE_NUMBER, at + 1);
+            if layers.times > 1 {
+                data.integer(tags::TEMPORAL_POSITION_IDENTIFIER, time + 1);
+            }
+            if placed {
+                data.decimals(tags::IMAGE_POSITION_PATIENT, &position)
+                    .decimals(tags::IMAGE_ORIENTATION_PATIENT, &place.cosines());
+            }
+            let first = time * layers.colours;
+            let pixels = with_type!(header.element_type, T => {
+                pixels::<T>(volume.voxels(), first..first + layers.colours, k, stored)
+            });
+            let path = aside.folder().join(name);
+            let vr = if stored.bits == 8 { VR::OB } else { VR::OW };
+            std::fs::File::create_new(&path)
+                .and_then(|mut file| data.write(&mut file, kind.class(), &uid, (vr, &pixels)))
+                .map_err(|error| Error::io("write", &folder.join(name), error))
+        })?;
     aside.finish()?;
     Ok(file_names.iter().map(|name| folder.join(name)).collect())
 }
@@ -111,7 +118,8 @@ fn common(
         .text(tags::LATERALITY, VR::CS, "");
     match kind {
         Kind::Ct => {
-            data.text(tags::KVP, VR::DS, "").text(tags::ACQUISITION_NUMBER, VR::IS, "");
+            data.text(tags::KVP, VR::DS, "")
+                .text(tags::ACQUISITION_NUMBER, VR::IS, "");
             let unit = if header.unit == Unit::Hu { "HU" } else { "US" };
             data.decimals(tags::RESCALE_INTERCEPT, &[0.0])
                 .decimals(tags::RESCALE_SLOPE, &[1.0])
@@ -132,14 +140,20 @@ fn common(
                 .text(tags::PATIENT_ORIENTATION, VR::CS, "");
         }
         Kind::Capture => {
-            data.text(tags::CONVERSION_TYPE, VR::CS, "WSD")
-                .text(tags::PATIENT_ORIENTATION, VR::CS, "");
+            data.text(tags::CONVERSION_TYPE, VR::CS, "WSD").text(
+                tags::PATIENT_ORIENTATION,
+                VR::CS,
+                "",
+            );
         }
     }
     if matches!(kind, Kind::Ct | Kind::Mr) {
         data.text(tags::PATIENT_POSITION, VR::CS, "");
     }
-    let at_detector = header.facts.get("dicom.spacing_at").is_some_and(|at| at == "detector");
+    let at_detector = header
+        .facts
+        .get("dicom.spacing_at")
+        .is_some_and(|at| at == "detector");
     let spacing = if at_detector && kind == Kind::Cr {
         tags::IMAGER_PIXEL_SPACING
     } else {
@@ -193,7 +207,10 @@ fn stored(path: &Path, volume: &Volume, kind: Kind) -> Result<Stored> {
         ElementType::I16 => (true, false),
         other => {
             let [low, high] = with_type!(other, T => range::<T>(volume.voxels()));
-            (low >= -32_768.0 && high <= 32_767.0, low >= 0.0 && high <= 65_535.0)
+            (
+                low >= -32_768.0 && high <= 32_767.0,
+                low >= 0.0 && high <= 65_535.0,
+            )
         }
     };
     if !signed && !unsigned {

@@ -57,7 +57,8 @@ impl Place {
     pub(super) fn of(path: &Path, geometry: &Geometry) -> Result<Self> {
         let [nx, ny, nz] = geometry.size();
         if nx > SIDE || ny > SIDE {
-            let reason = format!("DICOM images have at most 65535 rows and columns, here are {ny} and {nx}");
+            let reason =
+                format!("DICOM images have at most 65535 rows and columns, here are {ny} and {nx}");
             return Err(Error::unsupported(path, reason).remedy("crop or resample the image"));
         }
         let affine = geometry.world_from_index();
@@ -72,12 +73,16 @@ impl Place {
         let (dx, dy) = (norm(x), norm(y));
         let axes = [x.map(|v| v / dx), y.map(|v| v / dy)];
         if dot(axes[0], axes[1]).abs() > UPRIGHT {
-            return Err(Error::unsupported(path, "rows and columns are not at a right angle, which DICOM asks for")
-                .remedy("resample the image onto an upright grid"));
+            return Err(Error::unsupported(
+                path,
+                "rows and columns are not at a right angle, which DICOM asks for",
+            )
+            .remedy("resample the image onto an upright grid"));
         }
         let along = dot(cross(axes[0], axes[1]), z);
-        let mut slices: Vec<(usize, [f64; 3])> =
-            (0..nz).map(|k| (k, affine.apply([0.0, 0.0, k as f64]))).collect();
+        let mut slices: Vec<(usize, [f64; 3])> = (0..nz)
+            .map(|k| (k, affine.apply([0.0, 0.0, k as f64])))
+            .collect();
         // Readers put slices in the order of the normal; a grid that is left-handed is turned round.
         if along < 0.0 {
             slices.reverse();
@@ -117,7 +122,12 @@ impl Layers {
             times: 1,
             step: None,
         };
-        let mut axes = header.channels.axes.iter().filter(|axis| axis.length > 1).peekable();
+        let mut axes = header
+            .channels
+            .axes
+            .iter()
+            .filter(|axis| axis.length > 1)
+            .peekable();
         if let Some(axis) = axes.next_if(|a| a.kind == AxisKind::Colour && a.length == 3) {
             layers.colours = axis.length;
         }
@@ -153,7 +163,10 @@ pub(super) fn kind(
         if header.element_type == ElementType::U8 {
             return Ok(Kind::Capture);
         }
-        let reason = format!("colours of type {} are not written as DICOM", header.element_type);
+        let reason = format!(
+            "colours of type {} are not written as DICOM",
+            header.element_type
+        );
         return Err(Error::unsupported(path, reason).remedy("bring them to 0 to 255, --type u8"));
     }
     let flat = header.geometry.size()[2] == 1;
@@ -162,10 +175,11 @@ pub(super) fn kind(
         Some(Modality::Mri) => Ok(Kind::Mr),
         Some(Modality::Xray) if flat => Ok(Kind::Cr),
         Some(_) => Ok(Kind::Capture),
-        None => Err(
-            Error::parameter(path, "nothing says what kind of image this is, which DICOM has to")
-                .field("modality")
-                .remedy("give --modality CT, MRI or XRAY, or a --template"),
-        ),
+        None => Err(Error::parameter(
+            path,
+            "nothing says what kind of image this is, which DICOM has to",
+        )
+        .field("modality")
+        .remedy("give --modality CT, MRI or XRAY, or a --template")),
     }
 }

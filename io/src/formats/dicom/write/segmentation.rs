@@ -40,14 +40,18 @@ pub(super) fn write(
     let header = volume.header();
     if header.channels.len() > 1 {
         let reason = "a label map of several channels is not written as DICOM";
-        return Err(Error::unsupported(folder, reason).remedy("write each channel as a volume of its own"));
+        return Err(
+            Error::unsupported(folder, reason).remedy("write each channel as a volume of its own")
+        );
     }
     let place = Place::of(folder, &header.geometry)?;
     let present = with_type!(header.element_type, T => present::<T>(volume.voxels(), &place));
     let (frames, most) = frames(folder, &present)?;
     let pixels = with_type!(header.element_type, T => pack::<T>(volume.voxels(), &place, &frames));
     let uid = names.instance(0);
-    let data = object(header, options, template, names, &place, &frames, most, &uid);
+    let data = object(
+        header, options, template, names, &place, &frames, most, &uid,
+    );
     let aside = FolderAside::new(folder)?;
     let name = "IM0001.dcm";
     std::fs::File::create_new(aside.folder().join(name))
@@ -97,7 +101,9 @@ fn frames(folder: &Path, present: &[Result<Vec<u16>, f64>]) -> Result<(Vec<Frame
         match labels {
             Ok(labels) => frames.extend(labels.iter().map(|label| (*label, at))),
             Err(value) => {
-                let reason = format!("a segmentation object numbers its labels from 1 to {LABELS}; here is {value}");
+                let reason = format!(
+                    "a segmentation object numbers its labels from 1 to {LABELS}; here is {value}"
+                );
                 return Err(Error::unsupported(folder, reason)
                     .field("labels")
                     .remedy("number the labels 1, 2, 3 and so on"));
@@ -180,7 +186,10 @@ fn object(
     organisation.text(tags::DIMENSION_ORGANIZATION_UID, VR::UI, &dimensions);
     data.items(tags::DIMENSION_ORGANIZATION_SEQUENCE, vec![organisation]);
     let indices = [
-        (tags::REFERENCED_SEGMENT_NUMBER, tags::SEGMENT_IDENTIFICATION_SEQUENCE),
+        (
+            tags::REFERENCED_SEGMENT_NUMBER,
+            tags::SEGMENT_IDENTIFICATION_SEQUENCE,
+        ),
         (tags::IMAGE_POSITION_PATIENT, tags::PLANE_POSITION_SEQUENCE),
     ];
     let indices = indices.map(|(of, group)| {
@@ -191,10 +200,15 @@ fn object(
         item
     });
     data.items(tags::DIMENSION_INDEX_SEQUENCE, indices.into());
-    data.items(tags::SEGMENT_SEQUENCE, (1..=most).map(|label| segment(header, label)).collect());
+    data.items(
+        tags::SEGMENT_SEQUENCE,
+        (1..=most).map(|label| segment(header, label)).collect(),
+    );
     let sources = template.map_or(&[][..], |template| template.slices.as_slice());
     if let (Some(template), false) = (template, sources.is_empty()) {
-        let instances = sources.iter().map(|s| DataSet::reference(&s.class, &s.instance));
+        let instances = sources
+            .iter()
+            .map(|s| DataSet::reference(&s.class, &s.instance));
         let mut series = DataSet::new();
         series
             .items(tags::REFERENCED_INSTANCE_SEQUENCE, instances.collect())
@@ -215,7 +229,10 @@ fn object(
     data.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, vec![shared]);
     let own = frames.iter().map(|(label, at)| {
         let mut content = DataSet::new();
-        content.longs(tags::DIMENSION_INDEX_VALUES, &[u32::from(*label), *at as u32 + 1]);
+        content.longs(
+            tags::DIMENSION_INDEX_VALUES,
+            &[u32::from(*label), *at as u32 + 1],
+        );
         let mut position = DataSet::new();
         let (k, origin) = place.slices.get(*at).copied().unwrap_or_default();
         position.decimals(tags::IMAGE_POSITION_PATIENT, &origin);
@@ -224,7 +241,11 @@ fn object(
         let mut frame = DataSet::new();
         if let Some(source) = sources.get(k) {
             let mut image = DataSet::reference(&source.class, &source.instance);
-            let purpose = DataSet::code("121322", "DCM", "Source image for image processing operation");
+            let purpose = DataSet::code(
+                "121322",
+                "DCM",
+                "Source image for image processing operation",
+            );
             image
                 .text(tags::SPATIAL_LOCATIONS_PRESERVED, VR::CS, "YES")
                 .items(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![purpose]);
@@ -250,7 +271,11 @@ fn segment(header: &Header, label: u16) -> DataSet {
     let names = header.facts.get("dicom.segments");
     let name = names.and_then(|names| names.get(label.to_string())?.as_str());
     let name: String = match name {
-        Some(name) => name.chars().filter(|c| !c.is_control() && *c != '\\').take(64).collect(),
+        Some(name) => name
+            .chars()
+            .filter(|c| !c.is_control() && *c != '\\')
+            .take(64)
+            .collect(),
         None => format!("label {label}"),
     };
     let tissue = || vec![DataSet::code("85756007", "SCT", "Tissue")];

@@ -103,7 +103,10 @@ pub(super) struct Template {
 }
 
 fn taken(object: &dicom_object::InMemDicomObject, wanted: &[Tag]) -> Vec<InMemElement> {
-    wanted.iter().filter_map(|tag| object.element_of(*tag).cloned()).collect()
+    wanted
+        .iter()
+        .filter_map(|tag| object.element_of(*tag).cloned())
+        .collect()
 }
 
 impl Template {
@@ -114,9 +117,11 @@ impl Template {
     pub(super) fn read(path: &Path, volume: &Volume, options: &ReadOptions) -> Result<Self> {
         let is_dicom = path.is_dir() || crate::formats::dicom::folder::is_dicom(path)?;
         if !is_dicom {
-            return Err(Error::unsupported(path, "the template is no DICOM file or folder")
-                .field("template")
-                .remedy("give the series that the image was made of"));
+            return Err(
+                Error::unsupported(path, "the template is no DICOM file or folder")
+                    .field("template")
+                    .remedy("give the series that the image was made of"),
+            );
         }
         let content = Content::of(path, options)?;
         let instances = &content.found.instances;
