@@ -46,7 +46,7 @@ where
 
 /// A CT of 16-bit numbers from -1000 on.
 fn ct(grid: &Geometry) -> Volume {
-    volume(grid, |i| i as i16 * 7 - 1000).with_modality(Modality::Ct)
+    volume(grid, |i| (i % 4000) as i16 * 7 - 1000).with_modality(Modality::Ct)
 }
 
 /// Three sizes, three spacings, an origin off every axis.
@@ -64,7 +64,7 @@ fn columns(x: [f64; 3], y: [f64; 3], z: [f64; 3]) -> Geometry {
 
 /// Turned about an axis that is none of the grid's.
 fn oblique() -> Geometry {
-    let turn = Affine::rotation([1.0, 2.0, 3.0], 33.0);
+    let turn = Affine::rotation([2.0 / 7.0, 3.0 / 7.0, 6.0 / 7.0], 33.0);
     let grid = aligned().world_from_index();
     Geometry::new([5, 4, 3], turn * grid).unwrap()
 }
