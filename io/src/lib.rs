@@ -51,6 +51,15 @@ use voxprep_core::volume::{Header, Volume};
 pub use crate::aside::{remove_unfinished, survive_file_size_limit, write_aside, write_text_aside};
 pub use crate::error::{Error, Fault, Result};
 
+/// What only DICOM has: series that are written, headers that are edited or rid of identifiers.
+#[cfg(feature = "dicom")]
+pub mod dicom {
+    pub use crate::formats::dicom::{
+        Audited, Deidentified, DeidentifyOptions, Edited, HeaderEdits, SeriesOptions, Study, UidKey,
+        audit, deidentify, edit, write_series,
+    };
+}
+
 /// How to read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOptions {

@@ -6,6 +6,7 @@ mod case;
 mod changed;
 mod convert;
 mod demo;
+mod dicom;
 mod files;
 mod groups;
 mod inspect;

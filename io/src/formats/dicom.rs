@@ -16,6 +16,11 @@
 //! | `volume` | the voxels of a stack |
 //! | `seg` | segmentation objects to label maps |
 //! | `tags` | all attributes of all slices, as a table |
+//! | `identifiers`, `audit` | which attributes identify somebody, what becomes of them, and their values in a file |
+//! | `file`, `elements`, `spelling` | a file, its elements and their values as bytes |
+//! | `edit` | attributes set and deleted, all else kept |
+//! | `deidentify` | identifying attributes removed or replaced |
+//! | `write` | volumes as series, label maps as segmentation objects |
 //!
 //! Sources: PS3.3 (2024) C.7.6.1 to C.7.6.3, C.7.6.16, C.11.1, C.11.2, A.51; PS3.5 chapters 7, 8 and
 //! annex A. A header is parsed by `dicom-object`, after `scan` has found it sound; pixels are
@@ -24,9 +29,14 @@
 #![cfg(feature = "dicom")]
 
 mod attributes;
+mod audit;
 mod choose;
 mod csa;
+mod deidentify;
+mod edit;
+mod elements;
 mod facts;
+mod file;
 mod folder;
 mod identifiers;
 mod instance;
@@ -35,11 +45,14 @@ mod pixels;
 mod scan;
 mod seg;
 mod series;
+mod spelling;
 mod stack;
 pub(crate) mod tags;
+mod uid;
 mod values;
 mod voi;
 mod volume;
+mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -49,6 +62,11 @@ use crate::error::{Error, Result};
 use crate::format::{Format, register_format};
 use crate::source::Source;
 use crate::{ReadOptions, SeriesInfo};
+
+pub use audit::{Audited, audit};
+pub use deidentify::{Deidentified, DeidentifyOptions, UidKey, deidentify};
+pub use edit::{Edited, HeaderEdits, edit};
+pub use write::{SeriesOptions, Study, write_series};
 
 use choose::{Choice, Content};
 use volume::Reader;

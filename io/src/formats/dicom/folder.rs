@@ -60,6 +60,22 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The first bytes of a file, by which it is recognised.
+fn start(path: &Path) -> Result<Vec<u8>> {
+    let mut start = Vec::with_capacity(1024);
+    let read = File::open(path).and_then(|file| file.take(1024).read_to_end(&mut start));
+    read.map_err(|error| Error::io("read", path, error))?;
+    Ok(start)
+}
+
+/// Whether a file is DICOM, by its contents.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be read.
+pub(super) fn is_dicom(path: &Path) -> Result<bool> {
+    Ok(scan::recognises(&start(path)?))
+}
+
 /// What one file is.
 enum Kind {
     Image(Box<Instance>),
@@ -69,13 +85,10 @@ enum Kind {
 }
 
 fn examine(path: &Path) -> Kind {
-    let mut start = Vec::with_capacity(1024);
-    let read = File::open(path).and_then(|file| file.take(1024).read_to_end(&mut start));
-    if let Err(error) = read {
-        return Kind::Damaged(Error::io("read", path, error));
-    }
-    if !scan::recognises(&start) {
-        return Kind::Other;
+    match is_dicom(path) {
+        Ok(true) => {}
+        Ok(false) => return Kind::Other,
+        Err(error) => return Kind::Damaged(error),
     }
     let opened = match instance::open(path) {
         Ok(opened) => opened,

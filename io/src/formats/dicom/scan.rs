@@ -25,9 +25,9 @@ const INFLATION: u64 = 1032;
 /// The length that says "until a delimiter".
 const UNDEFINED: u32 = u32::MAX;
 
-const ITEM: Tag = Tag(0xFFFE, 0xE000);
-const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
-const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
+pub(super) const ITEM: Tag = Tag(0xFFFE, 0xE000);
+pub(super) const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
+pub(super) const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 const TRANSFER_SYNTAX: Tag = Tag(0x0002, 0x0010);
 
@@ -283,7 +283,7 @@ fn bare(start: &[u8]) -> Option<(bool, bool)> {
 }
 
 /// Whether the length that follows a VR has two bytes; `None` where it is no VR.
-fn is_short(vr: [u8; 2]) -> Option<bool> {
+pub(super) fn is_short(vr: [u8; 2]) -> Option<bool> {
     match &vr {
         b"AE" | b"AS" | b"AT" | b"CS" | b"DA" | b"DS" | b"DT" | b"FL" | b"FD" | b"IS" | b"LO"
         | b"LT" | b"PN" | b"SH" | b"SL" | b"SS" | b"ST" | b"TM" | b"UI" | b"UL" | b"US" => {

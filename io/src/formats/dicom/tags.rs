@@ -57,12 +57,13 @@ pub(crate) fn table(
             columns.iter().map(|c| c.get(&tag).cloned()).collect();
         let entry = StandardDataDictionary.by_tag(tag);
         let varies = values.windows(2).any(|pair| pair[0] != pair[1]);
-        if !keep_identifiers && identifiers::identifies(tag) {
-            let known = values
-                .iter_mut()
-                .flatten()
-                .filter(|value| !value.is_empty());
-            known.for_each(|value| WITHHELD.clone_into(value));
+        if !keep_identifiers {
+            let vr = identifiers::usual_vr(tag);
+            for value in values.iter_mut().flatten() {
+                if !value.is_empty() && identifiers::identifies(tag, vr, value) {
+                    WITHHELD.clone_into(value);
+                }
+            }
         }
         TagRow {
             tag: format!("{:04x}|{:04x}", tag.group(), tag.element()),
