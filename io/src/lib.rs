@@ -55,8 +55,8 @@ pub use crate::error::{Error, Fault, Result};
 #[cfg(feature = "dicom")]
 pub mod dicom {
     pub use crate::formats::dicom::{
-        Audited, Deidentified, DeidentifyOptions, Edited, HeaderEdits, SeriesOptions, Study, UidKey,
-        audit, deidentify, edit, write_series,
+        Audited, Deidentified, DeidentifyOptions, Edited, HeaderEdits, SeriesOptions, Study,
+        UidKey, audit, deidentify, edit, write_series,
     };
 }
 

@@ -40,7 +40,8 @@ impl Plane {
     pub fn of_single_slice(image: &Image<'_>) -> Option<Self> {
         let header = image.volume.header();
         let size = header.geometry.size();
-        let placeless = header.modality == Some(Modality::Xray) || header.facts.contains_key(PLACELESS);
+        let placeless =
+            header.modality == Some(Modality::Xray) || header.facts.contains_key(PLACELESS);
         if placeless && size[2] == 1 {
             return Some(Self::Stored);
         }

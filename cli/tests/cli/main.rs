@@ -17,5 +17,6 @@ mod replay;
 mod restore;
 mod run;
 mod schema;
+mod series;
 mod show;
 mod surface;

@@ -15,7 +15,7 @@ use std::path::Path;
 use serde_json::json;
 use voxprep_core::buf::Buf;
 use voxprep_core::geometry::Geometry;
-use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header, REGRIDDED, Volume, PLACELESS};
+use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header, PLACELESS, REGRIDDED, Volume};
 
 use crate::ReadOptions;
 use crate::error::{Error, Result};

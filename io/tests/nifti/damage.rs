@@ -75,7 +75,9 @@ fn no_file_a_folder_an_empty_file_and_a_locked_one_are_told_apart() {
         message
     };
     assert!(message(&folder.path("absent.nii")).starts_with("cannot open: No such file"));
-    assert!(message(folder.0.path()).starts_with("the folder is empty; give the folder of a DICOM series, or the path of one file"));
+    assert!(message(folder.0.path()).starts_with(
+        "the folder is empty; give the folder of a DICOM series, or the path of one file"
+    ));
     assert!(message(&folder.with("e.nii", b"")).starts_with("the file is empty; copy"));
     let unknown = message(&folder.with("a.txt", b"hello"));
     for known in [

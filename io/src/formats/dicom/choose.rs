@@ -55,7 +55,8 @@ impl Content {
                 (1, 0) => "the DICOM file has no pixels".to_owned(),
                 (some, _) => format!("none of the {some} DICOM files has pixels"),
             };
-            return Err(Error::input(path, reason).remedy("give the folder of a DICOM series, or the path of one file"));
+            return Err(Error::input(path, reason)
+                .remedy("give the folder of a DICOM series, or the path of one file"));
         }
         let is_segmentation: Vec<bool> = found
             .instances

@@ -1,0 +1,76 @@
+//! DICOM on the command line: tables of series and attributes, and which series is meant.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::case::Case;
+
+/// A case with `study/`, which holds two series: a small chest CT and, with the same geometry, the
+/// same again in another folder below.
+fn study() -> Case {
+    let case = Case::new();
+    case.voxprep("phantom chest-ct made --format dicom --size 24,20,9").quiet();
+    case
+}
+
+/// The folder of the CT that `phantom` wrote.
+fn ct(case: &Case) -> String {
+    let made = fs::read_dir(case.path("made")).unwrap();
+    let mut folders: Vec<String> = made
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    folders.sort();
+    assert!(folders.contains(&"image".to_owned()), "{folders:?}");
+    "made/image".to_owned()
+}
+
+/// IO-03: a column of tags and one for each slice; what varies is told from what does not.
+#[test]
+fn attributes_are_a_table_in_csv_and_json() {
+    let case = study();
+    let folder = ct(&case);
+    let slices = fs::read_dir(case.path(&folder)).unwrap().count();
+    let csv = case.voxprep(&format!("info {folder} --tags --csv")).quiet().stdout;
+    let mut lines = csv.lines();
+    let head: Vec<&str> = lines.next().unwrap().split(',').collect();
+    assert_eq!(head.len(), 1 + slices);
+    assert_eq!(head[..2], ["tag", "1"]);
+    let row = |tag: &str| csv.lines().find(|line| line.starts_with(tag)).unwrap();
+    assert_eq!(row("0008|0060"), format!("0008|0060{}", ",CT".repeat(slices)));
+    let json = case.voxprep(&format!("info {folder} --tags --json")).quiet().stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["slices"], slices);
+    let tag = |tag: &str| json["tags"].as_array().unwrap().iter().find(|row| row["tag"] == tag).unwrap();
+    assert_eq!(tag("0020|0032")["varies"], true);
+    assert_eq!(tag("0028|0010")["varies"], false);
+    // The UID of the series is withheld until it is asked for.
+    assert_eq!(tag("0020|000e")["value"], "(withheld)");
+    let asked = case.voxprep(&format!("info {folder} --tags --json --keep-identifiers")).quiet().stdout;
+    assert!(!asked.contains("(withheld)"));
+}
+
+/// A folder with several series is a table, and nothing is chosen from it by a guess.
+#[test]
+fn a_study_is_a_table_and_a_series_is_chosen_by_number() {
+    let case = study();
+    let table = case.voxprep("info made").quiet().stdout;
+    assert!(table.starts_with("series  modality"), "{table}");
+    assert!(table.contains("choose one with --series"), "{table}");
+    let rows: Value =
+        serde_json::from_str(&case.voxprep("info made --json").quiet().stdout).unwrap();
+    let rows = rows["series"].as_array().unwrap();
+    let image = rows.iter().find(|row| row["unit"] == "HU").unwrap();
+    let id = image["id"].as_str().unwrap();
+    assert!(image["uid"].is_null());
+    let answer = case.voxprep(&format!("convert made out.nii.gz --series {id}"));
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    let from_folder = case.voxprep(&format!("convert {} same.nii.gz", ct(&case)));
+    assert_eq!(from_folder.code, Some(0), "{}", from_folder.stderr);
+    assert_eq!(fs::read(case.path("out.nii.gz")).unwrap(), fs::read(case.path("same.nii.gz")).unwrap());
+    let missing = case.voxprep("convert made no.nii.gz --series 99");
+    assert_eq!(missing.code, Some(2));
+    assert!(missing.error().starts_with("series: no series is called '99'; there are: "));
+}
