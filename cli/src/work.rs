@@ -81,12 +81,30 @@ impl Reading {
     }
 }
 
-/// How work is done.
+/// How many threads work.
 #[derive(clap::Args)]
-pub(crate) struct Work {
+pub(crate) struct Threads {
     /// How many threads work [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+}
+
+impl Threads {
+    /// Starts them.
+    pub(crate) fn start(&self) -> Result<()> {
+        if let Some(threads) = self.threads {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+            pool.build_global().context("cannot start the threads")?;
+        }
+        Ok(())
+    }
+}
+
+/// How work on files is done.
+#[derive(clap::Args)]
+pub(crate) struct Work {
+    #[command(flatten)]
+    threads: Threads,
 
     #[command(flatten)]
     reading: Reading,
@@ -95,10 +113,7 @@ pub(crate) struct Work {
 impl Work {
     /// Starts the threads; says how files are read.
     pub(crate) fn start(&self) -> Result<ReadOptions> {
-        if let Some(threads) = self.threads {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
-            pool.build_global().context("cannot start the threads")?;
-        }
+        self.threads.start()?;
         Ok(self.reading.options())
     }
 }

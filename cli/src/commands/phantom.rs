@@ -18,7 +18,7 @@ use voxprep_phantom::{
 use crate::destination::{Destination, check_new_folder, writable};
 use crate::failure::usage;
 use crate::output::{self, Output};
-use crate::work::Work;
+use crate::work::Threads;
 
 /// Make up a scan whose contents are known: images, exact label maps, and truth.json
 ///
@@ -124,7 +124,7 @@ pub(crate) struct Phantom {
     json: bool,
 
     #[command(flatten)]
-    work: Work,
+    work: Threads,
 }
 
 const EXAMPLES: &str = "\

@@ -49,14 +49,20 @@ impl Content {
             if let Some(error) = found.damaged.pop() {
                 return Err(error);
             }
-            let reason = match (found.without_pixels, found.others) {
-                (0, 0) => "the folder is empty".to_owned(),
-                (0, others) => format!("none of the {others} files is DICOM"),
-                (1, 0) => "the DICOM file has no pixels".to_owned(),
-                (some, _) => format!("none of the {some} DICOM files has pixels"),
-            };
-            return Err(Error::input(path, reason)
-                .remedy("give the folder of a DICOM series, or the path of one file"));
+            const REMEDY: &str = "give the folder of a DICOM series, or the path of one file";
+            return Err(match (found.without_pixels, found.others) {
+                (0, 0) => Error::parameter(path, "the folder is empty").remedy(REMEDY),
+                (0, others) => {
+                    let reason = format!("the path is a folder, and none of its {others} files is DICOM");
+                    Error::parameter(path, reason).remedy(REMEDY)
+                }
+                (1, 0) => Error::input(path, "the DICOM file has no pixels")
+                    .remedy("give a file or a folder with images"),
+                (some, _) => {
+                    let reason = format!("none of the {some} DICOM files has pixels");
+                    Error::input(path, reason).remedy("give a file or a folder with images")
+                }
+            });
         }
         let is_segmentation: Vec<bool> = found
             .instances
