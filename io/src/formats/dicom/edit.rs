@@ -38,7 +38,7 @@ pub struct Edited {
 fn name(tag: Tag) -> String {
     let number = format!("({:04X},{:04X})", tag.group(), tag.element());
     match StandardDataDictionary.by_tag(tag) {
-        Some(entry) if tag.group() % 2 == 0 => format!("{number} {}", entry.alias()),
+        Some(entry) if tag.group().is_multiple_of(2) => format!("{number} {}", entry.alias()),
         _ => number,
     }
 }
