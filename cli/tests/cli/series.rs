@@ -10,7 +10,8 @@ use crate::case::Case;
 /// same again in another folder below.
 fn study() -> Case {
     let case = Case::new();
-    case.voxprep("phantom chest-ct made --format dicom --size 24,20,9").quiet();
+    case.voxprep("phantom chest-ct made --format dicom --size 24,20,9")
+        .quiet();
     case
 }
 
@@ -33,22 +34,41 @@ fn attributes_are_a_table_in_csv_and_json() {
     let case = study();
     let folder = ct(&case);
     let slices = fs::read_dir(case.path(&folder)).unwrap().count();
-    let csv = case.voxprep(&format!("info {folder} --tags --csv")).quiet().stdout;
+    let csv = case
+        .voxprep(&format!("info {folder} --tags --csv"))
+        .quiet()
+        .stdout;
     let mut lines = csv.lines();
     let head: Vec<&str> = lines.next().unwrap().split(',').collect();
     assert_eq!(head.len(), 1 + slices);
     assert_eq!(head[..2], ["tag", "1"]);
     let row = |tag: &str| csv.lines().find(|line| line.starts_with(tag)).unwrap();
-    assert_eq!(row("0008|0060"), format!("0008|0060{}", ",CT".repeat(slices)));
-    let json = case.voxprep(&format!("info {folder} --tags --json")).quiet().stdout;
+    assert_eq!(
+        row("0008|0060"),
+        format!("0008|0060{}", ",CT".repeat(slices))
+    );
+    let json = case
+        .voxprep(&format!("info {folder} --tags --json"))
+        .quiet()
+        .stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["slices"], slices);
-    let tag = |tag: &str| json["tags"].as_array().unwrap().iter().find(|row| row["tag"] == tag).unwrap();
+    let tag = |tag: &str| {
+        json["tags"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["tag"] == tag)
+            .unwrap()
+    };
     assert_eq!(tag("0020|0032")["varies"], true);
     assert_eq!(tag("0028|0010")["varies"], false);
     // The UID of the series is withheld until it is asked for.
     assert_eq!(tag("0020|000e")["value"], "(withheld)");
-    let asked = case.voxprep(&format!("info {folder} --tags --json --keep-identifiers")).quiet().stdout;
+    let asked = case
+        .voxprep(&format!("info {folder} --tags --json --keep-identifiers"))
+        .quiet()
+        .stdout;
     assert!(!asked.contains("(withheld)"));
 }
 
@@ -69,8 +89,15 @@ fn a_study_is_a_table_and_a_series_is_chosen_by_number() {
     assert_eq!(answer.code, Some(0), "{}", answer.stderr);
     let from_folder = case.voxprep(&format!("convert {} same.nii.gz", ct(&case)));
     assert_eq!(from_folder.code, Some(0), "{}", from_folder.stderr);
-    assert_eq!(fs::read(case.path("out.nii.gz")).unwrap(), fs::read(case.path("same.nii.gz")).unwrap());
+    assert_eq!(
+        fs::read(case.path("out.nii.gz")).unwrap(),
+        fs::read(case.path("same.nii.gz")).unwrap()
+    );
     let missing = case.voxprep("convert made no.nii.gz --series 99");
     assert_eq!(missing.code, Some(2));
-    assert!(missing.error().starts_with("series: no series is called '99'; there are: "));
+    assert!(
+        missing
+            .error()
+            .starts_with("series: no series is called '99'; there are: ")
+    );
 }

@@ -53,7 +53,8 @@ impl Content {
             return Err(match (found.without_pixels, found.others) {
                 (0, 0) => Error::parameter(path, "the folder is empty").remedy(REMEDY),
                 (0, others) => {
-                    let reason = format!("the path is a folder, and none of its {others} files is DICOM");
+                    let reason =
+                        format!("the path is a folder, and none of its {others} files is DICOM");
                     Error::parameter(path, reason).remedy(REMEDY)
                 }
                 (1, 0) => Error::input(path, "the DICOM file has no pixels")
