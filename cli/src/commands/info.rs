@@ -120,8 +120,15 @@ impl Info {
             .zip(volume.as_ref())
             .map(|(at, volume)| Place::new(at, volume));
         let statistics = volume.as_ref().filter(|_| self.stats).map(statistics);
+        // What else is there, where nobody has chosen.
+        let others = options.series.is_none() && header.facts.contains_key("dicom.other_volumes");
         if self.json {
             let mut answer = header_json(&header);
+            if others {
+                let volumes = voxprep_io::series(&self.input, &options)?;
+                let rows: Vec<Value> = volumes.iter().map(|v| self.volume_json(v)).collect();
+                answer.insert("series".to_owned(), rows.into());
+            }
             if let Some(place) = place {
                 answer.insert("at".to_owned(), place.json());
             }
@@ -139,6 +146,10 @@ impl Info {
             return out.json(&answer);
         }
         header_text(&header, out)?;
+        if others {
+            out.line("")?;
+            self.volumes(&options, out)?;
+        }
         if let Some(place) = place {
             place.text(&header, out)?;
         }

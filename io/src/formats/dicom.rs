@@ -132,10 +132,10 @@ register_format!(Dicom);
 fn header(path: &Path, options: &ReadOptions) -> Result<Header> {
     let content = Content::of(path, options)?;
     match content.choose(path, options)? {
-        Choice::Stack(series, stack) => {
+        Choice::Stack(stack) => {
             let reader = Reader::new(&content.found.instances, stack, path, options)?;
             let mut header = reader.header()?;
-            facts::add(&mut header, &content, series, stack, path)?;
+            facts::add(&mut header, &content, stack, path)?;
             Ok(header)
         }
         Choice::Segments(segments) => segments.header(&content.found.instances, path, options),
@@ -145,10 +145,10 @@ fn header(path: &Path, options: &ReadOptions) -> Result<Header> {
 fn volume(path: &Path, options: &ReadOptions) -> Result<Volume> {
     let content = Content::of(path, options)?;
     match content.choose(path, options)? {
-        Choice::Stack(series, stack) => {
+        Choice::Stack(stack) => {
             let reader = Reader::new(&content.found.instances, stack, path, options)?;
             let mut header = reader.header()?;
-            facts::add(&mut header, &content, series, stack, path)?;
+            facts::add(&mut header, &content, stack, path)?;
             reader.read(header)
         }
         Choice::Segments(segments) => segments.read(&content.found.instances, path, options),

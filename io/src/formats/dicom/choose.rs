@@ -23,7 +23,7 @@ pub(super) struct Content {
 
 /// The volume that is meant.
 pub(super) enum Choice<'a> {
-    Stack(&'a Series, &'a Stack),
+    Stack(&'a Stack),
     Segments(&'a Segments),
 }
 
@@ -89,6 +89,12 @@ impl Content {
         })
     }
 
+    /// How many volumes there are.
+    pub(super) fn volumes(&self) -> usize {
+        let stacks = self.series.iter().map(|series| series.stacks.len());
+        stacks.sum::<usize>() + self.segments.len()
+    }
+
     fn candidates(&self) -> Vec<Candidate<'_>> {
         let instances = &self.found.instances;
         // Series without a number get one that no other has.
@@ -124,7 +130,7 @@ impl Content {
                     continue;
                 };
                 all.push(Candidate {
-                    choice: Choice::Stack(series, stack),
+                    choice: Choice::Stack(stack),
                     instance,
                     id: if several {
                         format!("{series_id}.{}", part + 1)
@@ -228,7 +234,7 @@ impl Content {
         let rows = self.candidates().into_iter().map(|candidate| {
             let instance = candidate.instance;
             let (header, files) = match &candidate.choice {
-                Choice::Stack(_, stack) => {
+                Choice::Stack(stack) => {
                     let header = Reader::new(instances, stack, path, options)
                         .and_then(|reader| reader.header());
                     (header, stack.frames.iter().map(Vec::len).sum())

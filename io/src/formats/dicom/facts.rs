@@ -12,7 +12,7 @@ use voxprep_core::volume::{Header, PLACELESS};
 use super::attributes::Attributes;
 use super::choose::Content;
 use super::instance::{self, SpacingFrom};
-use super::series::{Series, Stack};
+use super::series::Stack;
 use super::stack::TILT_DEGREES;
 use super::volume::is_inverted;
 use crate::error::Result;
@@ -53,7 +53,6 @@ const WORDS: [(&str, Tag); 9] = [
 pub(super) fn add(
     header: &mut Header,
     content: &Content,
-    series: &Series,
     stack: &Stack,
     path: &Path,
 ) -> Result<()> {
@@ -73,7 +72,8 @@ pub(super) fn add(
     }
     for (name, tag) in NUMBERS {
         if let Some(number) = opened.object.number(tag) {
-            put(name, json!(number));
+            let whole = number == number.trunc() && number.abs() < 1e15;
+            put(name, if whole { json!(number as i64) } else { json!(number) });
         }
     }
     put("transfer_syntax", json!(first.syntax.uid));
@@ -116,13 +116,9 @@ pub(super) fn add(
             place.push("the distance of pixels is not stated: 1 mm is assumed".to_owned());
         }
     }
-    let hidden = content
-        .series
-        .iter()
-        .filter(|other| other.first != series.first)
-        .count();
-    if hidden > 0 && path.is_dir() {
-        put("other_series", json!(hidden));
+    let others = content.volumes() - 1;
+    if others > 0 && path.is_dir() {
+        put("other_volumes", json!(others));
     }
     let mut warn = |name: &str, doubts: &[String]| {
         if !doubts.is_empty() {

@@ -49,7 +49,9 @@ impl Segments {
             .iter()
             .enumerate()
             .filter(|(_, i)| i.is_segmentation());
-        found.map(|(instance, _)| Self { instance }).collect()
+        let mut all: Vec<Self> = found.map(|(instance, _)| Self { instance }).collect();
+        all.sort_by_key(|one| instances.get(one.instance).map(|i| i.series_number));
+        all
     }
 
     /// How many frames it has.

@@ -33,7 +33,7 @@ pub(crate) fn table(
     let content = Content::of(path, options)?;
     let instances = &content.found.instances;
     let mut files: Vec<usize> = match content.choose(path, options)? {
-        Choice::Stack(_, stack) => stack.frames.iter().flatten().map(|place| place.0).collect(),
+        Choice::Stack(stack) => stack.frames.iter().flatten().map(|place| place.0).collect(),
         Choice::Segments(segments) => vec![segments.instance],
     };
     files.dedup();
