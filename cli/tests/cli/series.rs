@@ -84,7 +84,7 @@ fn a_study_is_a_table_and_a_series_is_chosen_by_number() {
     let rows: Value =
         serde_json::from_str(&case.voxprep("info made --json").quiet().stdout).unwrap();
     let rows = rows["series"].as_array().unwrap();
-    let image = rows.iter().find(|row| row["unit"] == "HU").unwrap();
+    let image = rows.iter().find(|row| row["unit"] == "hu").unwrap();
     let id = image["id"].as_str().unwrap();
     assert!(image["uid"].is_null());
     let answer = case.voxprep(&format!("convert made out.nii.gz --series {id}"));

@@ -27,10 +27,6 @@ pub(super) struct Row {
     probes: Vec<i64>,
     #[serde(default)]
     within: i64,
-    #[serde(default)]
-    slope: f64,
-    #[serde(default)]
-    intercept: f64,
 }
 
 impl Row {
