@@ -33,7 +33,7 @@ pub(super) trait Attributes {
             other => other
                 .to_multi_str()
                 .iter()
-                .map(|text| trimmed(text))
+                .map(trimmed)
                 .collect(),
         }
     }

@@ -412,11 +412,8 @@ fn fragments(
     };
     let mut items = Vec::new();
     let mut at = 0;
-    loop {
-        let Some((tag, length)) = long(at).zip(long(at + 4)) else {
-            // Some writers leave out the delimiter.
-            break;
-        };
+    // Some writers leave out the delimiter.
+    while let Some((tag, length)) = long(at).zip(long(at + 4)) {
         match tag {
             0xE000_FFFE => {}
             0xE0DD_FFFE => break,

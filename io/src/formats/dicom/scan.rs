@@ -414,17 +414,17 @@ impl Walk<'_> {
     }
 
     fn word(&self, at: u64) -> u16 {
-        match self.bytes.get(at, at + 2) {
-            &[a, b] if self.big => u16::from_be_bytes([a, b]),
-            &[a, b] => u16::from_le_bytes([a, b]),
+        match *self.bytes.get(at, at + 2) {
+            [a, b] if self.big => u16::from_be_bytes([a, b]),
+            [a, b] => u16::from_le_bytes([a, b]),
             _ => 0,
         }
     }
 
     fn long(&self, at: u64) -> u32 {
-        match self.bytes.get(at, at + 4) {
-            &[a, b, c, d] if self.big => u32::from_be_bytes([a, b, c, d]),
-            &[a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
+        match *self.bytes.get(at, at + 4) {
+            [a, b, c, d] if self.big => u32::from_be_bytes([a, b, c, d]),
+            [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
             _ => 0,
         }
     }

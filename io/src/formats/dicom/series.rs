@@ -276,7 +276,7 @@ struct Group {
     along: Vec<Trait>,
 }
 
-fn mark<'a>(instances: &'a [Instance], place: Place, of: Trait) -> Option<&'a Mark> {
+fn mark(instances: &[Instance], place: Place, of: Trait) -> Option<&Mark> {
     let (_, frame) = frame(instances, place)?;
     frame.marks.iter().find(|(t, _)| *t == of).map(|(_, m)| m)
 }
