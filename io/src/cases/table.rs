@@ -82,7 +82,7 @@ pub fn write(path: &Path, cases: &[Case]) -> Result<()> {
 /// A table as text, with the paths relative to a folder.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn text(folder: &Path, cases: &[Case]) -> Result<String> {
     let mut names: Vec<(Part, &str)> = Vec::new();
     for file in cases.iter().flat_map(|case| &case.files) {
