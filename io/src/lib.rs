@@ -289,6 +289,10 @@ pub fn writable_extension(path: &Path) -> Option<&'static str> {
 ///
 /// Empty where the path names no file, or the name is not UTF-8.
 pub fn file_stem(path: &Path) -> &str {
+    // A folder has no extension, even if its name is a UID.
+    if path.is_dir() {
+        return path.file_name().and_then(|n| n.to_str()).unwrap_or("");
+    }
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
     match format::extension(path) {
         Some(extension) => {

@@ -117,7 +117,7 @@ Examples:
   voxprep convert scan-folder shared-folder --deidentify --uid-key secret.txt";
 
 /// Facts that say how a file was laid out, not what is in it.
-const LAYOUT: [&str; 17] = [
+const LAYOUT: [&str; 18] = [
     "affine",
     "affine_warning",
     "datatype",
@@ -133,6 +133,7 @@ const LAYOUT: [&str; 17] = [
     "sform_code",
     "space",
     "spacing",
+    "spacing_assumed",
     "version",
     "xyzt_units",
 ];

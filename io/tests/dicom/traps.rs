@@ -615,3 +615,246 @@ fn what_is_shown_is_the_window_or_the_table_of_the_header() {
         "{error}"
     );
 }
+
+/// The items of an unknown element of undefined length are implicit, whatever the file is (PS3.5
+/// 6.2.2): what is in them is not taken for lengths, and the rest of the header is read.
+#[test]
+fn an_unknown_element_of_undefined_length_is_passed_over() {
+    let bytes = File::ct(1, 0.0).bytes(EXPLICIT);
+    let mut unknown = vec![
+        0x09, 0x00, 0x10, 0x10, b'U', b'N', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF,
+    ];
+    unknown.extend([0xFE, 0xFF, 0x00, 0xE0, 0xFF, 0xFF, 0xFF, 0xFF]);
+    // An implicit element of ten bytes.
+    unknown.extend([0x09, 0x00, 0x01, 0x10, 10, 0, 0, 0]);
+    unknown.extend(b"1.23\\4.56 ");
+    unknown.extend([
+        0xFE, 0xFF, 0x0D, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0,
+    ]);
+    // Before (0018,0050), the first element behind the group.
+    let at = bytes
+        .windows(4)
+        .position(|tag| tag == [0x18, 0x00, 0x50, 0x00])
+        .unwrap();
+    let mut folder = Folder::of([]);
+    folder.put_bytes(&[&bytes[..at], &unknown, &bytes[at..]].concat());
+    let volume = read(&folder);
+    assert_eq!(order(&volume), [1.0]);
+    assert_eq!(volume.geometry().spacing(), [0.5, 2.0, 5.0]);
+}
+
+/// Channels lie at one place, also within their planes.
+#[test]
+fn points_of_time_elsewhere_in_their_planes_are_volumes_of_their_own() {
+    let at = |t: u16, k: u16| {
+        let x = if t == 1 { -10.0 } else { 40.0 };
+        File::ct(10 * t + k, f64::from(k))
+            .with(text((0x0020, 0x0100), "IS", t))
+            .with(text(
+                (0x0020, 0x0032),
+                "DS",
+                decimals(&[x, -20.0, f64::from(k)]),
+            ))
+    };
+    let folder = Folder::of([at(1, 0), at(1, 1), at(2, 0), at(2, 1)]);
+    let error = refused(&folder, &ReadOptions::default());
+    assert!(
+        error.contains("choose with --series: 7.1 (CT, 1), 7.2 (CT, 2)"),
+        "{error}"
+    );
+    let second = voxprep_io::read(folder.path(), &choosing("7.2")).unwrap();
+    assert_eq!(second.geometry().origin(), [40.0, -20.0, 0.0]);
+}
+
+/// Trigger times that differ a little from slice to slice rise at each: first, second, third.
+#[test]
+fn triggers_are_ranked_within_each_place() {
+    let at = |phase: u16, k: u16| {
+        let trigger = f64::from(phase) * 50.0 + f64::from(k) * 1.7;
+        File::ct(10 * k + phase, f64::from(k)).with(text((0x0018, 0x1060), "DS", trigger))
+    };
+    let folder = Folder::of((0..3).flat_map(|phase| (0..4).map(move |k| at(phase, k))));
+    let volume = read(&folder);
+    assert_eq!(volume.voxels().size(), [4, 3, 4]);
+    assert_eq!(volume.header().channels.len(), 3);
+    // The last phase of the third slice.
+    assert_eq!(
+        volume.voxels().get(2, [0, 0, 2]),
+        Some(1000.0 + 2200.0 - 1024.0)
+    );
+}
+
+/// Equal numbers that mean other values are no copies.
+#[test]
+fn slices_of_equal_numbers_and_other_intercepts_are_not_one() {
+    let mut folder = Folder::of([0, 1, 2].map(|k| File::ct(k, f64::from(k))));
+    let other = File::ct(1, 1.0)
+        .with(text((0x0028, 0x1052), "DS", "0"))
+        .with(text((0x0008, 0x0018), "UI", "1.9"));
+    folder.put(&other);
+    let error = refused(&folder, &ReadOptions::default());
+    assert!(
+        error.starts_with("several slices that differ are at one place"),
+        "{error}"
+    );
+}
+
+/// An image that was cut off before its pixels is a slice that is missed.
+#[test]
+fn an_image_without_pixels_is_no_document() {
+    let mut folder = Folder::of([File::ct(0, 0.0), File::ct(1, 1.0)]);
+    folder.put(&File::ct(2, 2.0).without((0x7FE0, 0x0010)));
+    let error = refused(&folder, &ReadOptions::default());
+    assert!(
+        error.contains("the first because the image has no pixels"),
+        "{error}"
+    );
+    // A series of its own is not affected.
+    let other = File::ct(5, 0.0)
+        .with(text((0x0020, 0x000E), "UI", "1.2.99"))
+        .with(text((0x0020, 0x0011), "IS", "8"));
+    folder.put(&other);
+    assert_eq!(
+        order(&voxprep_io::read(folder.path(), &choosing("8")).unwrap()),
+        [5.0]
+    );
+    let error = refused(&folder, &choosing("7"));
+    assert!(error.contains("the image has no pixels"), "{error}");
+}
+
+#[test]
+fn steps_that_differ_by_a_little_are_uneven_and_no_gaps() {
+    let folder = Folder::of(
+        [(0, 0.0), (1, 2.0), (2, 4.0), (3, 6.06), (4, 8.06)].map(|(k, z)| File::ct(k, z)),
+    );
+    let error = refused(&folder, &ReadOptions::default());
+    assert!(
+        error.starts_with("the steps between slices differ: 2.000 to 2.060 mm"),
+        "{error}"
+    );
+    refused(&folder, &policy(SlicePolicy::Blank));
+}
+
+#[test]
+fn options_that_contradict_the_header_are_refused() {
+    let folder = Folder::of([File::ct(0, 0.0)
+        .with(text((0x0028, 0x1050), "DS", "40"))
+        .with(text((0x0028, 0x1051), "DS", "400"))]);
+    let options = ReadOptions {
+        voi: true,
+        padding: Padding::Nan,
+        ..ReadOptions::default()
+    };
+    let error = refused(&folder, &options);
+    assert!(
+        error.starts_with("padding: what is shown is 0 to 1"),
+        "{error}"
+    );
+    let options = ReadOptions {
+        philips_precise: true,
+        ..ReadOptions::default()
+    };
+    let error = refused(&folder, &options);
+    assert!(
+        error.starts_with("philips_precise: not every frame"),
+        "{error}"
+    );
+}
+
+/// Series that share a number have letters, and the number alone means none of them.
+#[test]
+fn series_of_one_number_are_told_apart_by_letters() {
+    let other =
+        |k: u16| File::ct(k + 10, f64::from(k)).with(text((0x0020, 0x000E), "UI", "1.2.99"));
+    let folder = Folder::of([File::ct(0, 0.0), File::ct(1, 1.0), other(0), other(1)]);
+    let error = refused(&folder, &choosing("7"));
+    assert!(
+        error.contains("choose with --series: 7a (CT), 7b (CT)"),
+        "{error}"
+    );
+    assert_eq!(
+        order(&voxprep_io::read(folder.path(), &choosing("7b")).unwrap()),
+        [10.0, 11.0]
+    );
+}
+
+/// Of the frames of a segmentation, the step is that of their places, not their thickness.
+#[test]
+fn a_segmentation_is_a_label_map_on_its_own_grid_or_that_of_the_image() {
+    let groups = |z: f64, segment: u16| {
+        vec![
+            items(
+                (0x0020, 0x9113),
+                vec![vec![text(
+                    (0x0020, 0x0032),
+                    "DS",
+                    decimals(&[-10.0, -20.0, z]),
+                )]],
+            ),
+            items(
+                (0x0062, 0x000A),
+                vec![vec![short((0x0062, 0x000B), segment)]],
+            ),
+        ]
+    };
+    let shared = vec![
+        items(
+            (0x0020, 0x9116),
+            vec![vec![text((0x0020, 0x0037), "DS", "1\\0\\0\\0\\1\\0")]],
+        ),
+        items(
+            (0x0028, 0x9110),
+            vec![vec![
+                text((0x0018, 0x0050), "DS", "1"),
+                text((0x0028, 0x0030), "DS", "2\\0.5"),
+            ]],
+        ),
+    ];
+    let mut mask = File::ct(1, 0.0)
+        .with(text((0x0008, 0x0016), "UI", "1.2.840.10008.5.1.4.1.1.66.4"))
+        .with(text((0x0008, 0x0060), "CS", "SEG"))
+        .with(text((0x0020, 0x000E), "UI", "1.2.88"))
+        .with(text((0x0028, 0x0008), "IS", "2"))
+        .with(short((0x0028, 0x0100), 1))
+        .with(short((0x0028, 0x0101), 1))
+        .with(short((0x0028, 0x0102), 0))
+        .with(items((0x5200, 0x9229), vec![shared]))
+        .with(items(
+            (0x5200, 0x9230),
+            vec![groups(4.0, 2), groups(0.0, 1)],
+        ));
+    for tag in [
+        (0x0020, 0x0032),
+        (0x0020, 0x0037),
+        (0x0028, 0x0030),
+        (0x0018, 0x0050),
+    ] {
+        mask = mask.without(tag);
+    }
+    // Twelve pixels each: all of the first frame, of the second the first one.
+    let mask = mask.with_bytes(vec![0xFF, 0x1F, 0, 0]);
+    let mut folder = Folder::of([]);
+    let path = folder.put(&mask);
+    let alone = voxprep_io::read(&path, &ReadOptions::default()).unwrap();
+    assert_eq!(alone.geometry().spacing(), [0.5, 2.0, 4.0]);
+    assert_eq!(alone.voxels().get(0, [0, 0, 0]), Some(1.0));
+    assert_eq!(alone.voxels().get(0, [1, 0, 0]), Some(0.0));
+    assert_eq!(alone.voxels().get(0, [3, 2, 1]), Some(2.0));
+
+    // Beside its CT, and for a label map, the segmentation is what is meant.
+    for k in 0..4 {
+        folder.put(&File::ct(k, f64::from(k) * 2.0));
+    }
+    let image = read(&folder);
+    assert_eq!(image.header().unit, Unit::Hu);
+    let options = ReadOptions {
+        grid: Some(image.geometry().clone()),
+        ..ReadOptions::default()
+    };
+    let laid = voxprep_io::read(folder.path(), &options).unwrap();
+    assert_eq!(laid.geometry(), image.geometry());
+    let slices: Vec<_> = (0..4)
+        .map(|k| laid.voxels().get(0, [0, 0, k]).unwrap())
+        .collect();
+    assert_eq!(slices, [1.0, 0.0, 2.0, 0.0]);
+}

@@ -54,9 +54,10 @@ pub(super) trait Attributes {
             PrimitiveValue::I16(values) => values.iter().map(|v| f64::from(*v)).collect(),
             PrimitiveValue::U32(values) => values.iter().map(|v| f64::from(*v)).collect(),
             PrimitiveValue::I32(values) => values.iter().map(|v| f64::from(*v)).collect(),
-            PrimitiveValue::U8(bytes) if element.vr() == VR::UN => {
-                return binary(bytes).or_else(|| parsed(&self.texts(tag)));
-            }
+            PrimitiveValue::U8(bytes) if element.vr() == VR::UN => match private(tag) {
+                Some(width) => return binary(bytes, width),
+                None => return parsed(&self.texts(tag)),
+            },
             PrimitiveValue::Empty => return None,
             _ => return parsed(&self.texts(tag)),
         };
@@ -110,21 +111,26 @@ fn parsed(texts: &[String]) -> Option<Vec<f64>> {
     (!numbers.is_empty()).then_some(numbers)
 }
 
-/// Bytes of a private element without a VR that can only be little-endian doubles or floats.
-fn binary(bytes: &[u8]) -> Option<Vec<f64>> {
-    let text = bytes
-        .iter()
-        .all(|b| b.is_ascii_graphic() || *b == b' ' || *b == 0);
-    if text && !bytes.iter().all(|b| *b == 0) {
-        return None;
+/// The bytes of one number of a private element that is known to be floating point: where VRs are
+/// implicit, nothing in the file says so. Philips' b-value, scale and gradient are FL, Siemens'
+/// gradient is FD.
+fn private(tag: Tag) -> Option<usize> {
+    match (tag.group(), tag.element()) {
+        (0x2001, 0x1003) | (0x2005, 0x100D | 0x100E | 0x10B0..=0x10B2) => Some(4),
+        (0x0019, 0x100E) => Some(8),
+        _ => None,
     }
-    let numbers: Vec<f64> = match bytes.len() {
-        4 => vec![f64::from(f32::from_le_bytes(bytes.try_into().ok()?))],
-        n if n % 8 == 0 && n > 0 => bytes
-            .chunks_exact(8)
-            .filter_map(|b| b.try_into().ok().map(f64::from_le_bytes))
-            .collect(),
-        _ => return None,
-    };
-    numbers.iter().all(|n| n.is_finite()).then_some(numbers)
+}
+
+/// Little-endian numbers of so many bytes.
+fn binary(bytes: &[u8], width: usize) -> Option<Vec<f64>> {
+    let numbers: Vec<f64> = bytes
+        .chunks_exact(width)
+        .filter_map(|bytes| match *bytes {
+            [a, b, c, d] => Some(f64::from(f32::from_le_bytes([a, b, c, d]))),
+            _ => bytes.try_into().ok().map(f64::from_le_bytes),
+        })
+        .collect();
+    let fine = !numbers.is_empty() && numbers.iter().all(|n| n.is_finite());
+    fine.then_some(numbers)
 }

@@ -46,12 +46,14 @@ impl Content {
     pub(super) fn of(path: &Path, options: &ReadOptions) -> Result<Self> {
         let mut found = folder::find(path)?;
         if found.instances.is_empty() {
-            if let Some(error) = found.damaged.pop() {
+            if let Some((error, _)) = found.damaged.pop() {
                 return Err(error);
             }
             const REMEDY: &str = "give the folder of a DICOM series, or the path of one file";
             return Err(match (found.without_pixels, found.others) {
                 (0, 0) => Error::parameter(path, "the folder is empty").remedy(REMEDY),
+                (0, _) if !path.is_dir() => Error::unsupported(path, "the file is not DICOM")
+                    .remedy("give a DICOM file, or the folder of a series"),
                 (0, others) => {
                     let reason =
                         format!("the path is a folder, and none of its {others} files is DICOM");
@@ -97,33 +99,23 @@ impl Content {
 
     fn candidates(&self) -> Vec<Candidate<'_>> {
         let instances = &self.found.instances;
-        // Series without a number get one that no other has.
-        let mut taken: Vec<String> = Vec::new();
-        let mut id = |instance: &Instance| {
-            let number = instance
-                .series_number
-                .map_or_else(|| "0".to_owned(), |n| n.to_string());
-            let mut id = number.clone();
-            let mut again = 'b';
-            while taken.contains(&id) {
-                id = format!("{number}{again}");
-                again = char::from_u32(again as u32 + 1)
-                    .filter(char::is_ascii_lowercase)
-                    .unwrap_or('z');
-                if again == 'z' {
-                    id = format!("{number}-{}", taken.len());
-                    break;
-                }
+        // Series that share a number are told apart by letters.
+        let keys = self.series.iter().map(|series| series.first);
+        let keys: Vec<usize> = keys.chain(self.segments.iter().map(|s| s.instance)).collect();
+        let number = |at: usize| instances.get(at).and_then(|i| i.series_number);
+        let id = |at: usize| {
+            let own = number(at);
+            let text = own.map_or_else(|| "0".to_owned(), |n| n.to_string());
+            let same: Vec<usize> = keys.iter().copied().filter(|k| number(*k) == own).collect();
+            let place = same.iter().position(|k| *k == at).unwrap_or(0);
+            match same.len() {
+                0 | 1 => text,
+                _ => format!("{text}{}", letters(place)),
             }
-            taken.push(id.clone());
-            id
         };
         let mut all = Vec::new();
         for series in &self.series {
-            let Some(first) = instances.get(series.first) else {
-                continue;
-            };
-            let series_id = id(first);
+            let series_id = id(series.first);
             let several = series.stacks.len() > 1;
             for (part, stack) in series.stacks.iter().enumerate() {
                 let Some((instance, _)) = stack.first(instances) else {
@@ -149,7 +141,7 @@ impl Content {
             all.push(Candidate {
                 choice: Choice::Segments(segments),
                 instance,
-                id: id(instance),
+                id: id(segments.instance),
                 part: String::new(),
                 usual: false,
             });
@@ -163,20 +155,6 @@ impl Content {
     /// [`Error::Parameter`] where several could be meant, or none is, and [`Error::Input`] where a
     /// file that may belong to it is damaged.
     pub(super) fn choose(&self, path: &Path, options: &ReadOptions) -> Result<Choice<'_>> {
-        if let Some(error) = self.found.damaged.first() {
-            let count = self.found.damaged.len();
-            let fault = error.fault();
-            let reason = fault.map_or_else(|| error.to_string(), |fault| fault.reason.clone());
-            let file = fault.map_or(path, |fault| fault.path.as_path());
-            let files = if count == 1 { "file" } else { "files" };
-            return Err(Error::input(
-                file,
-                format!(
-                    "{count} DICOM {files} of the folder cannot be read, the first because {reason}"
-                ),
-            )
-            .remedy("mend or remove it, so that no slice is missing unnoticed"));
-        }
         let mut all = self.candidates();
         let wanted = options.series.as_deref().map(str::trim);
         let fits = |candidate: &Candidate<'_>| match wanted {
@@ -199,7 +177,11 @@ impl Content {
             }
             all.retain(fits);
         }
-        if wanted.is_none() && all.iter().any(|c| c.usual) {
+        // For a label map, a segmentation object is what is meant.
+        let is_segmentation = |c: &Candidate<'_>| matches!(c.choice, Choice::Segments(_));
+        if wanted.is_none() && options.grid.is_some() && all.iter().any(is_segmentation) {
+            all.retain(is_segmentation);
+        } else if wanted.is_none() && all.iter().any(|c| c.usual) {
             all.retain(|c| c.usual);
         }
         // A secondary capture is a picture of something; images come before it.
@@ -223,9 +205,33 @@ impl Content {
                 .remedy(format!("choose with --series: {}", names(&all))));
         }
         match all.pop() {
-            Some(candidate) => Ok(candidate.choice),
+            Some(candidate) => {
+                self.check_damaged(path, candidate.instance)?;
+                Ok(candidate.choice)
+            }
             None => Err(Error::input(path, "there is no image")),
         }
+    }
+
+    /// Refuses a series of which a file cannot be read, or may be such a file.
+    fn check_damaged(&self, path: &Path, chosen: &Instance) -> Result<()> {
+        let of_series = |(_, series): &&(Error, Option<String>)| {
+            series.as_ref().is_none_or(|series| *series == chosen.series)
+        };
+        let damaged: Vec<_> = self.found.damaged.iter().filter(of_series).collect();
+        let Some((error, _)) = damaged.first() else {
+            return Ok(());
+        };
+        let fault = error.fault();
+        let reason = fault.map_or_else(|| error.to_string(), |fault| fault.reason.clone());
+        let file = fault.map_or(path, |fault| fault.path.as_path());
+        let count = damaged.len();
+        let files = if count == 1 { "file" } else { "files" };
+        let reason = format!(
+            "{count} DICOM {files} of the folder cannot be read, the first because {reason}"
+        );
+        Err(Error::input(file, reason)
+            .remedy("mend or remove it, so that no slice is missing unnoticed"))
     }
 
     /// All volumes, as a table.
@@ -240,7 +246,7 @@ impl Content {
                     (header, stack.frames.iter().map(Vec::len).sum())
                 }
                 Choice::Segments(segments) => {
-                    (segments.header(instances, path, options), segments.frames())
+                    (segments.header(instances, path, options), segments.frames(instances))
                 }
             };
             let problem = header
@@ -282,14 +288,25 @@ impl Candidate<'_> {
     fn is_called(&self, wanted: &str) -> bool {
         let wanted = wanted.to_ascii_lowercase();
         let series = self.id.split('.').next().unwrap_or("");
+        let number = self.instance.series_number.map(|n| n.to_string());
         let description = self.instance.description.to_ascii_lowercase();
         series == wanted
+            || number.as_deref() == Some(wanted.as_str())
             || wanted.len() > 2 && description.contains(&wanted)
             || wanted.len() > 2 && self.part.to_ascii_lowercase().contains(&wanted)
     }
 
     fn is_capture(&self) -> bool {
         self.instance.class.starts_with("1.2.840.10008.5.1.4.1.1.7")
+    }
+}
+
+/// a, b, ... z, aa, ab, ...
+fn letters(place: usize) -> String {
+    let last = char::from(b'a' + (place % 26) as u8);
+    match place / 26 {
+        0 => last.to_string(),
+        rest => format!("{}{last}", letters(rest - 1)),
     }
 }
 

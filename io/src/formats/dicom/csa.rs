@@ -19,25 +19,32 @@ pub(super) fn values(bytes: &[u8], name: &str) -> Option<Vec<String>> {
     if !(1..=1024).contains(&tags) {
         return None;
     }
-    // In the older form lengths are counted from that of the first tag.
-    let mut first = None;
+    // In the older form the number of items of the first tag is added to all lengths.
+    let mut added = None;
     for _ in 0..tags {
         let label = bytes.get(at..at + 64)?;
         let label = label.split(|b| *b == 0).next()?;
-        let items = long(at + 76)?;
+        let (values, items) = (long(at + 64)?, long(at + 76)?);
+        let added = *added.get_or_insert(items);
         at += 84;
         let wanted = label == name.as_bytes();
         let mut found = Vec::new();
-        for _ in 0..items {
+        for item in 0..items {
             let stated = long(at)?;
             let length = if is_second {
-                long(at + 4)?
+                Some(long(at + 4)?)
             } else {
-                let first = *first.get_or_insert(stated);
-                stated.checked_sub(first)?
+                stated.checked_sub(added)
             };
             at += 16;
-            let text = bytes.get(at..at.checked_add(length)?)?;
+            let end = length.and_then(|length| at.checked_add(length));
+            let Some((text, length)) = end.and_then(|end| bytes.get(at..end)).zip(length) else {
+                // Items that are not in use may say anything.
+                if !is_second && item >= values {
+                    break;
+                }
+                return None;
+            };
             if wanted && length > 0 {
                 let text = text.split(|b| *b == 0).next().unwrap_or(&[]);
                 let text = String::from_utf8_lossy(text).trim().to_owned();

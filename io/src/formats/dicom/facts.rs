@@ -7,7 +7,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use serde_json::{Value, json};
-use voxprep_core::volume::{Header, PLACELESS};
+use voxprep_core::volume::{Header, PLACELESS, SPACING_ASSUMED};
 
 use super::attributes::Attributes;
 use super::choose::Content;
@@ -33,7 +33,7 @@ const NUMBERS: [(&str, Tag); 12] = [
         tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR,
     ),
     ("bits_stored", tags::BITS_STORED),
-    ("pixel_padding", tags::PIXEL_PADDING_VALUE),
+    ("stored_padding", tags::PIXEL_PADDING_VALUE),
 ];
 
 /// Words of closed lists, or names of things that makers sell.
@@ -83,7 +83,19 @@ pub(super) fn add(
     if !stack.name.is_empty() {
         put("part", json!(stack.name));
     }
-    let windows = windows(&opened.object);
+    let mut windows = windows(&opened.object);
+    if is_inverted(first) {
+        // Bright and dark have changed places, and the level with them.
+        let [low, high] = first.shape.range();
+        let rescale = stack.first(instances).and_then(|(_, frame)| frame.rescale);
+        let (slope, intercept) = rescale.map_or((1.0, 0.0), |r| (r.slope, r.intercept));
+        let sum = slope * (low + high) + 2.0 * intercept;
+        for window in &mut windows {
+            if let Some(level) = window.get("level").and_then(Value::as_f64) {
+                window["level"] = json!(sum - level);
+            }
+        }
+    }
     if !windows.is_empty() {
         put("windows", Value::Array(windows));
     }
@@ -93,7 +105,7 @@ pub(super) fn add(
     let mut doubts = stack.doubts.clone();
     doubts.extend(first.assumed.clone());
     let mut place = Vec::new();
-    let mut placeless = false;
+    let (mut placeless, mut assumed) = (false, false);
     if let Some(Ok(placed)) = &stack.placed {
         place.extend(placed.doubts.clone());
         if placed.tilt > TILT_DEGREES {
@@ -113,6 +125,7 @@ pub(super) fn add(
         SpacingFrom::Patient => {}
         SpacingFrom::Detector => put("spacing_at", json!("detector")),
         SpacingFrom::Nowhere => {
+            assumed = true;
             place.push("the distance of pixels is not stated: 1 mm is assumed".to_owned());
         }
     }
@@ -127,6 +140,9 @@ pub(super) fn add(
     };
     warn("header_warning", &doubts);
     warn("affine_warning", &place);
+    if assumed {
+        header.facts.insert(SPACING_ASSUMED.to_owned(), json!(true));
+    }
     if placeless {
         header.facts.insert(PLACELESS.to_owned(), json!(true));
     }

@@ -4,11 +4,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use dicom_dictionary_std::tags;
 use rayon::prelude::*;
 
+use super::attributes::Attributes as _;
 use super::instance::{self, Instance};
 use super::scan;
 use crate::error::{Error, Result};
+use crate::source::COPY_AGAIN;
 
 /// Folders within folders, at most.
 const DEPTH: usize = 16;
@@ -24,8 +27,9 @@ pub(super) struct Found {
     pub(super) without_pixels: usize,
     /// Files that are not DICOM.
     pub(super) others: usize,
-    /// What is wrong with files that are DICOM and cannot be read.
-    pub(super) damaged: Vec<Error>,
+    /// What is wrong with files that are DICOM and cannot be read, and of which series they are, where
+    /// that could be read.
+    pub(super) damaged: Vec<(Error, Option<String>)>,
 }
 
 /// All files below a folder.
@@ -42,9 +46,11 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
             // A link to a file is a file; a link to a folder may lead in circles.
             let path = entry.path();
             if kind.is_dir() {
-                if depth + 1 < DEPTH {
-                    folders.push((path, depth + 1));
+                if depth + 1 >= DEPTH {
+                    return Err(Error::limit(&path, "folders lie more than 16 deep")
+                        .remedy("give the folder of one study or series"));
                 }
+                folders.push((path, depth + 1));
             } else if kind.is_file() || (kind.is_symlink() && path.is_file()) {
                 files.push(path);
             }
@@ -81,23 +87,29 @@ enum Kind {
     Image(Box<Instance>),
     WithoutPixels,
     Other,
-    Damaged(Error),
+    Damaged(Error, Option<String>),
 }
 
 fn examine(path: &Path) -> Kind {
     match is_dicom(path) {
         Ok(true) => {}
         Ok(false) => return Kind::Other,
-        Err(error) => return Kind::Damaged(error),
+        Err(error) => return Kind::Damaged(error, None),
     }
     let opened = match instance::open(path) {
         Ok(opened) => opened,
-        Err(error) => return Kind::Damaged(error),
+        Err(error) => return Kind::Damaged(error, None),
     };
-    match Instance::of(path, &opened) {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        Instance::of(path, &opened)
+    }));
+    let outcome = outcome.unwrap_or_else(|_| {
+        Err(Error::input(path, "the header cannot be understood").remedy(COPY_AGAIN))
+    });
+    match outcome {
         Ok(Some(instance)) => Kind::Image(Box::new(instance)),
         Ok(None) => Kind::WithoutPixels,
-        Err(error) => Kind::Damaged(error),
+        Err(error) => Kind::Damaged(error, opened.object.text(tags::SERIES_INSTANCE_UID)),
     }
 }
 
@@ -119,8 +131,8 @@ pub(super) fn find(path: &Path) -> Result<Found> {
             Kind::Image(instance) => found.instances.push(*instance),
             Kind::WithoutPixels => found.without_pixels += 1,
             Kind::Other => found.others += 1,
-            Kind::Damaged(error) if is_folder => found.damaged.push(error),
-            Kind::Damaged(error) => return Err(error),
+            Kind::Damaged(error, series) if is_folder => found.damaged.push((error, series)),
+            Kind::Damaged(error, _) => return Err(error),
         }
     }
     // By what the files say, not by what they are called.

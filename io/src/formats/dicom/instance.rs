@@ -1,9 +1,11 @@
 //! One file, as far as putting slices together needs it: the shape of its frames, and for each
 //! frame where it is, how its numbers become values, and what tells it from others at its place.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use dicom_core::Tag;
+use dicom_core::value::PrimitiveValue;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries::{
@@ -12,7 +14,7 @@ use dicom_transfer_syntax_registry::entries::{
 use voxprep_core::kernels::affine::{cross, dot, norm};
 
 use super::attributes::Attributes;
-use super::scan::{self, Bytes, PixelElement, Structure, Syntax};
+use super::scan::{self, Bytes, Numbers, PixelElement, Structure, Syntax};
 use super::{csa, lut};
 use crate::error::{Error, Result};
 use crate::source::COPY_AGAIN;
@@ -195,6 +197,16 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
     let (mut bytes, len) = Bytes::open(path)?;
     let structure = scan::scan(&mut bytes, path)?;
     let header = bytes.read(structure.dataset, structure.end, path)?;
+    let sound = |element: &&scan::Element| !element.mixed;
+    let header: Cow<'_, [u8]> = if structure.elements.iter().all(|e| !e.mixed) {
+        Cow::Borrowed(header)
+    } else {
+        let parts = structure.elements.iter().filter(sound).map(|element| {
+            let [start, end] = [element.start, element.end].map(|at| (at - structure.dataset) as usize);
+            header.get(start..end).unwrap_or(&[])
+        });
+        Cow::Owned(parts.collect::<Vec<_>>().concat())
+    };
     let syntax = &structure.syntax;
     // What the pixels are coded as is of no concern here, and a deflated header was inflated.
     let syntax = match (syntax.explicit, syntax.big_endian) {
@@ -202,9 +214,13 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         (true, false) => EXPLICIT_VR_LITTLE_ENDIAN.erased(),
         (false, _) => IMPLICIT_VR_LITTLE_ENDIAN.erased(),
     };
-    let object = InMemDicomObject::read_dataset_with_ts(header, &syntax).map_err(|error| {
+    let wrong = || Error::input(path, "the header cannot be taken apart").remedy(COPY_AGAIN);
+    let parsed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        InMemDicomObject::read_dataset_with_ts(header.as_ref(), &syntax)
+    }));
+    let object = parsed.map_err(|_| wrong())?.map_err(|error| {
         tracing::debug!("{error:?}: {}", path.display());
-        Error::input(path, "the header cannot be taken apart").remedy(COPY_AGAIN)
+        wrong()
     })?;
     Ok(Opened {
         len,
@@ -221,8 +237,8 @@ struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    /// The item of a macro that has this attribute. Only an object without functional groups may
-    /// say it in its header.
+    /// The item of a macro that has this attribute: of the frame, else of all, else the header, where
+    /// objects without functional groups have it.
     fn with(&self, group: Tag, tag: Tag) -> Option<&'a InMemDicomObject> {
         let grouped = self.own.is_some() || self.shared.is_some();
         let inside = [self.own, self.shared]
@@ -242,6 +258,12 @@ impl Instance {
     pub(super) fn of(path: &Path, opened: &Opened) -> Result<Option<Self>> {
         let object = &opened.object;
         let Some(pixels) = opened.structure.pixels else {
+            // An image without its pixels was cut off: a slice that must not be missed.
+            if object.get(tags::ROWS).is_some() && object.get(tags::COLUMNS).is_some() {
+                return Err(Error::input(path, "the image has no pixels")
+                    .field("(7FE0,0010) PixelData")
+                    .remedy(COPY_AGAIN));
+            }
             return Ok(None);
         };
         let shape = Shape::of(path, object)?;
@@ -274,10 +296,24 @@ impl Instance {
             len: opened.len,
             frames: Vec::new(),
         };
+        let bits = match pixels.numbers {
+            Numbers::Integer => None,
+            Numbers::Float => Some(32),
+            Numbers::Double => Some(64),
+        };
+        if bits.is_some_and(|bits| bits != instance.shape.bits_allocated) {
+            return Err(Error::input(path, "floating-point pixels of another length")
+                .field("(0028,0100) BitsAllocated")
+                .remedy(COPY_AGAIN));
+        }
         instance.check_size()?;
         instance.size = [instance.shape.columns, instance.shape.rows];
         instance.frames = match mosaic(object) {
             Some(mosaic) => {
+                if mosaic.normal.is_none() {
+                    let doubt = "the header does not say which way the slices of the mosaic are stacked; along the normal is assumed";
+                    instance.assumed.get_or_insert_with(|| doubt.to_owned());
+                }
                 let side = mosaic.side();
                 instance.size = instance.size.map(|length| length / side);
                 mosaic.frames(&instance, object)?
@@ -336,7 +372,13 @@ impl Instance {
         let offsets = object.numbers(tags::GRID_FRAME_OFFSET_VECTOR);
         let offsets = offsets.filter(|offsets| offsets.len() == count && own.is_empty());
         let slices = object.number(tags::SPACING_BETWEEN_SLICES);
-        let nuclear = self.modality == "NM" || self.modality == "PT";
+        // Of nuclear medicine, only frames that are nothing but slices are stacked.
+        let pointer = object.get(tags::FRAME_INCREMENT_POINTER);
+        let pointer = pointer.and_then(|e| e.value().primitive()).map(|value| match value {
+            PrimitiveValue::Tags(tags) => tags.to_vec(),
+            _ => Vec::new(),
+        });
+        let nuclear = pointer.as_deref() == Some(&[tags::SLICE_VECTOR]);
         let mut frames = Vec::with_capacity(count);
         for index in 0..count {
             let groups = Groups {
@@ -345,6 +387,12 @@ impl Instance {
                 own: own.get(index),
             };
             let mut frame = self.frame(index, &groups);
+            if let Some(detector) = object.item_of(tags::DETECTOR_INFORMATION_SEQUENCE) {
+                let place = detector.vector(tags::IMAGE_POSITION_PATIENT);
+                frame.position = frame.position.or(place);
+                let cosines = detector.vector::<6>(tags::IMAGE_ORIENTATION_PATIENT);
+                frame.axes = frame.axes.or(cosines.and_then(axes));
+            }
             let offset = match (&offsets, slices) {
                 (Some(offsets), _) => offsets.get(index).map(|offset| {
                     // Offsets are relative to the first frame, or, in old files, positions.
@@ -551,14 +599,14 @@ impl Shape {
             photometric,
             Photometric::Grey | Photometric::Inverted | Photometric::Palette
         );
-        if colours != (samples == 3) {
+        if samples != if colours { 3 } else { 1 } {
             return Err(wrong(
                 tags::SAMPLES_PER_PIXEL,
                 "SamplesPerPixel",
                 format!("{samples} samples contradict the colour model"),
             ));
         }
-        if colours && allocated > 16 {
+        if (colours || photometric == Photometric::Palette) && allocated > 16 {
             return Err(Error::unsupported(
                 path,
                 format!("colours of {allocated} bits are not read"),
@@ -673,8 +721,14 @@ fn precise(groups: &Groups<'_>, rescale: Option<Rescale>) -> Option<Rescale> {
     })
 }
 
-/// The repetition time in seconds, wherever it is stated.
+/// The repetition time of an echo-planar scan in seconds, wherever it is stated.
 fn seconds(object: &InMemDicomObject) -> Option<f64> {
+    // Of other sequences the repetition time is that of a line, not of a volume.
+    let planar = object.texts(tags::SCANNING_SEQUENCE).iter().any(|word| word == "EP")
+        || object.text(tags::ECHO_PLANAR_PULSE_SEQUENCE).as_deref() == Some("YES");
+    if !planar {
+        return None;
+    }
     let timing = tags::MR_TIMING_AND_RELATED_PARAMETERS_SEQUENCE;
     let groups = [
         object.item_of(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE),

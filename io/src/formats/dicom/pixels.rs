@@ -215,6 +215,10 @@ impl<'a> Pixels<'a> {
                         Error::input(path, "a fragment is shorter than its frame")
                             .remedy(COPY_AGAIN)
                     })?);
+                    if shape.bits_allocated == 1 {
+                        unpack(raw, 0, pixels * shape.samples, colours);
+                        std::mem::swap(raw, colours);
+                    }
                 } else {
                     raw.resize(pixels * samples * sample, 0);
                     let frame = codec::Frame {
@@ -256,7 +260,7 @@ impl<'a> Pixels<'a> {
             channels: vec![(0, 3), (1, 3), (2, 3)],
             whole,
         };
-        Ok(match photometric {
+        let stored = match photometric {
             Photometric::Grey | Photometric::Inverted => Stored { bytes: raw, ..grey },
             Photometric::Rgb | Photometric::Coded if planar => Stored {
                 bytes: raw,
@@ -282,7 +286,14 @@ impl<'a> Pixels<'a> {
                 paint(raw, shape, big_endian, tables, self.painted, colours);
                 interleaved(colours, self.painted, true, false)
             }
-        })
+        };
+        // What is written must be read: buffers come back with what was in them.
+        let samples = stored.bytes.len() / usize::from(stored.bits / 8);
+        let reach = |(first, step): &(usize, usize)| first + (pixels - 1) * step < samples;
+        if !stored.channels.iter().all(reach) {
+            return Err(Error::input(path, "a frame is shorter than the header says").remedy(COPY_AGAIN));
+        }
+        Ok(stored)
     }
 }
 

@@ -20,6 +20,10 @@ use crate::source::COPY_AGAIN;
 const DEPTH: usize = 32;
 /// How much of a file is read first: most headers are smaller.
 const FIRST: usize = 8 << 10;
+/// Elements of a data set, at most, those in sequences not counted: real ones have a few hundred.
+const ELEMENTS: usize = 1 << 16;
+/// A header that was deflated, at most.
+const DEFLATED_HEADER: u64 = 64 << 20;
 /// No deflate stream grows by more than this factor.
 const INFLATION: u64 = 1032;
 /// The length that says "until a delimiter".
@@ -96,6 +100,9 @@ pub(super) struct Element {
     /// Where the element begins, its tag that is, and where the next one does.
     pub(super) start: u64,
     pub(super) end: u64,
+    /// Whether it holds an unknown element of undefined length, whose items are implicit whatever
+    /// the file is: parsers go on in the file's own encoding, and read lengths where there are none.
+    pub(super) mixed: bool,
 }
 
 /// What the walk found.
@@ -308,6 +315,7 @@ pub(super) fn scan(bytes: &mut Bytes, path: &Path) -> Result<Structure> {
         path,
         explicit: true,
         big: false,
+        mixed: false,
     };
     // The meta information is explicit little endian whatever follows it.
     let mut uid = None;
@@ -369,13 +377,19 @@ pub(super) fn scan(bytes: &mut Bytes, path: &Path) -> Result<Structure> {
             });
             break;
         }
+        walk.mixed = false;
         let end = walk.end_of(&header, at, walk.bytes.most(), 0)?;
         elements.push(Element {
             tag: header.tag,
             start: at,
             end,
+            mixed: walk.mixed,
         });
         at = end;
+        if elements.len() > ELEMENTS || syntax.deflated && at - dataset > DEFLATED_HEADER {
+            return Err(Error::limit(path, "the header is larger than any header is")
+                .remedy(COPY_AGAIN));
+        }
     }
     // Everything up to here will be read.
     walk.bytes.read(at, at, path)?;
@@ -404,6 +418,8 @@ struct Walk<'a> {
     path: &'a Path,
     explicit: bool,
     big: bool,
+    /// Whether an unknown element of undefined length was met.
+    mixed: bool,
 }
 
 impl Walk<'_> {
@@ -479,6 +495,7 @@ impl Walk<'_> {
                 (false, _) | (true, b"SQ") => self.sequence(head.tag, start, limit, None, depth),
                 (true, b"UN") => {
                     // An unknown element of undefined length is a sequence in implicit little endian.
+                    self.mixed = true;
                     let (explicit, big) = (self.explicit, self.big);
                     (self.explicit, self.big) = (false, false);
                     let end = self.sequence(head.tag, start, limit, None, depth);

@@ -20,6 +20,7 @@ use super::pixels::{Pixels, Scratch};
 use super::stack;
 use crate::ReadOptions;
 use crate::error::{Error, Result};
+use crate::limits::check_voxels;
 use crate::source::COPY_AGAIN;
 
 /// Slices of a label map, at most: a position far away would make very many.
@@ -55,8 +56,8 @@ impl Segments {
     }
 
     /// How many frames it has.
-    pub(super) fn frames(&self) -> usize {
-        1
+    pub(super) fn frames(&self, instances: &[Instance]) -> usize {
+        instances.get(self.instance).map_or(0, |instance| instance.frames.len())
     }
 
     fn instance<'a>(&self, instances: &'a [Instance], path: &Path) -> Result<&'a Instance> {
@@ -119,7 +120,8 @@ fn header(instance: &Instance, layout: &Layout) -> Result<Header> {
         .map(|(segment, _)| *segment)
         .max()
         .unwrap_or(0);
-    let element_type = if most <= 255 {
+    let wide = is_label_map(instance) && instance.shape.bits_allocated > 8;
+    let element_type = if most <= 255 && !wide {
         ElementType::U8
     } else {
         ElementType::U16
@@ -144,6 +146,11 @@ fn header(instance: &Instance, layout: &Layout) -> Result<Header> {
     Ok(header)
 }
 
+/// Whether the pixels are segment numbers (Label Map Segmentation), not a mask of one segment.
+fn is_label_map(instance: &Instance) -> bool {
+    instance.class == "1.2.840.10008.5.1.4.1.1.66.7"
+}
+
 fn layout(instance: &Instance, options: &ReadOptions) -> Result<Layout> {
     let wrong = |reason: &str| Error::input(&instance.path, reason).remedy(COPY_AGAIN);
     let mut frames = Vec::with_capacity(instance.frames.len());
@@ -154,7 +161,12 @@ fn layout(instance: &Instance, options: &ReadOptions) -> Result<Layout> {
         let axes = frame
             .axes
             .ok_or_else(|| wrong("a frame has no ImageOrientationPatient"))?;
-        let segment = frame.segment.unwrap_or(1);
+        // In a label map object every pixel says its own segment.
+        let segment = match frame.segment {
+            Some(segment) => segment,
+            None if is_label_map(instance) => 1,
+            None => return Err(wrong("a frame does not say of which segment it is")),
+        };
         if !(1..=65_535).contains(&segment) {
             return Err(wrong(&format!("{segment} is no number of a segment")));
         }
@@ -175,13 +187,16 @@ fn layout(instance: &Instance, options: &ReadOptions) -> Result<Layout> {
                 .windows(2)
                 .map(|p| p[1] - p[0])
                 .fold(f64::INFINITY, f64::min);
-            let stated = sample.between.or(sample.thickness);
-            // Slices with nothing in them have no frame: the step is the stated one where that
-            // fits, else the smallest there is.
-            let step = match stated {
-                Some(step) if smallest.is_infinite() || step <= smallest * 1.01 => step,
-                _ if smallest.is_finite() => smallest,
-                _ => 1.0,
+            // Slices with nothing in them have no frame. The step is the distance that is stated where
+            // all positions lie on it, else the smallest there is; thickness is none.
+            let fits = |step: &f64| {
+                let pairs = distances.windows(2).map(|pair| (pair[1] - pair[0]) / step);
+                pairs.clone().all(|times| (times - times.round()).abs() <= ON_GRID)
+            };
+            let step = match sample.between.filter(fits) {
+                Some(step) => step,
+                None if smallest.is_finite() => smallest,
+                None => sample.thickness.unwrap_or(1.0),
             };
             let (Some(low), Some(high)) = (distances.first(), distances.last()) else {
                 return Err(wrong("the segmentation has no frames"));
@@ -202,6 +217,8 @@ fn layout(instance: &Instance, options: &ReadOptions) -> Result<Layout> {
             ];
             let affine = Affine::from_columns(columns, lowest.unwrap_or(first));
             let [width, height] = instance.size;
+            let voxels = width as f64 * height as f64 * slices;
+            check_voxels(&instance.path, voxels as u64, instance.len, true, options)?;
             Geometry::new([width, height, slices as usize], affine)
                 .map_err(|e| Error::core(&instance.path, e))?
         }
@@ -256,6 +273,7 @@ fn labels(instance: &Instance, layout: &Layout, pixels: &Pixels<'_>) -> Result<V
         .map_err(|_| Error::limit(&instance.path, "there is no memory for the label map"))?;
     labels.resize(plane * nz, 0_u16);
     let [width, height] = instance.size;
+    let is_map = is_label_map(instance);
     let full = match instance::open(&instance.path)?
         .object
         .number(tags::MAXIMUM_FRACTIONAL_VALUE)
@@ -293,6 +311,10 @@ fn labels(instance: &Instance, layout: &Layout, pixels: &Pixels<'_>) -> Result<V
                             [a, b, ..] => f64::from(u16::from_le_bytes([*a, *b])),
                             [] => 0.0,
                         };
+                        if is_map {
+                            *out = value as u16;
+                            continue;
+                        }
                         if value < full {
                             continue;
                         }

@@ -1,10 +1,10 @@
 //! Frames to volumes: which frames belong together, in which order (ALGORITHMS 9.2).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use voxprep_core::geometry::Geometry;
-use voxprep_core::kernels::affine::{Affine, cross};
+use voxprep_core::kernels::affine::{Affine, cross, norm};
 use voxprep_core::volume::{AxisKind, ChannelAxis, Channels};
 
 use super::instance::{Frame, Instance, Mark, SpacingFrom, Trait};
@@ -17,6 +17,9 @@ use crate::{ReadOptions, SlicePolicy};
 const SAME_DIRECTION: f64 = 1e-3;
 /// Spacings closer than this, relatively, are one spacing.
 const SAME_SPACING: f64 = 1e-4;
+
+/// More frames at places that have others are not compared pixel by pixel.
+const COPIES: usize = 256;
 
 /// A frame among all: (instance, frame of it).
 pub(super) type Place = (usize, usize);
@@ -229,7 +232,11 @@ fn divide(
         return finish(instances, one, doubts, options);
     }
     let groups = match distinguishing(instances, &slots) {
-        Some(traits) => by_traits(instances, &slots, &traits, name),
+        Some((traits, true)) => by_traits(instances, &slots, &traits, name),
+        Some((traits, false)) => match by_rank(instances, &slots, &traits, name) {
+            Some(group) => vec![group],
+            None => by_traits(instances, &slots, &traits, name),
+        },
         None => match by_order(instances, &slots, name) {
             Some(group) => vec![group],
             None => {
@@ -293,29 +300,10 @@ fn same(a: Option<&Mark>, b: Option<&Mark>) -> bool {
     }
 }
 
-/// The fewest traits that tell all frames at one place apart.
-fn distinguishing(instances: &[Instance], slots: &[Vec<Place>]) -> Option<Vec<Trait>> {
-    let tell = |traits: &[Trait]| {
-        slots.iter().all(|slot| {
-            slot.iter().enumerate().all(|(i, a)| {
-                slot.iter().take(i).all(|b| {
-                    traits
-                        .iter()
-                        .any(|t| !same(mark(instances, *a, *t), mark(instances, *b, *t)))
-                })
-            })
-        })
-    };
-    // Places with very many frames cannot be told apart by looking at all pairs in time.
-    if slots.iter().any(|slot| slot.len() > 1024) {
-        return None;
-    }
+/// The fewest traits that tell all frames at one place apart, and whether each of their values has a
+/// frame at every place.
+fn distinguishing(instances: &[Instance], slots: &[Vec<Place>]) -> Option<(Vec<Trait>, bool)> {
     let all = Trait::ALL;
-    // Groups that all have a frame at each place are what a scanner makes; they come first.
-    let even = |traits: &[Trait]| {
-        let groups = grouped(instances, slots, traits);
-        groups.iter().all(|(_, frames)| frames.len() == slots.len())
-    };
     let mut sets: Vec<Vec<Trait>> = all.iter().map(|t| vec![*t]).collect();
     for (i, a) in all.iter().enumerate() {
         sets.extend(all.iter().skip(i + 1).map(|b| vec![*a, *b]));
@@ -327,14 +315,76 @@ fn distinguishing(instances: &[Instance], slots: &[Vec<Place>]) -> Option<Vec<Tr
     }
     let mut fallback = None;
     for traits in sets {
-        if tell(&traits) {
-            if even(&traits) {
-                return Some(traits);
+        // How often each combination of values occurs, and whether ever twice at one place.
+        let mut times: HashMap<String, usize> = HashMap::new();
+        let mut tells = true;
+        for slot in slots {
+            let mut here = HashSet::with_capacity(slot.len());
+            for place in slot {
+                let key = key(instances, *place, &traits);
+                *times.entry(key.clone()).or_default() += 1;
+                tells &= here.insert(key);
             }
-            fallback.get_or_insert(traits);
+            if !tells {
+                break;
+            }
         }
+        if !tells {
+            continue;
+        }
+        // Values that all have a frame at each place are what a scanner makes; they come first.
+        if times.values().all(|times| *times == slots.len()) {
+            return Some((traits, true));
+        }
+        fallback.get_or_insert(traits);
     }
-    fallback
+    fallback.map(|traits| (traits, false))
+}
+
+/// The values of traits as one text, numbers to five digits: what is further apart is another value.
+fn key(instances: &[Instance], place: Place, traits: &[Trait]) -> String {
+    let mut key = String::new();
+    for t in traits {
+        match mark(instances, place, *t) {
+            None => key.push('-'),
+            Some(Mark::Word(word)) => key.push_str(word),
+            Some(Mark::Numbers(numbers)) => {
+                numbers.iter().for_each(|n| key.push_str(&format!("{n:.4e} ")));
+            }
+        }
+        key.push('\n');
+    }
+    key
+}
+
+/// Where a trait rises at every place, but by other values at each, as trigger times do: the first
+/// ones are one volume, the second ones the next.
+fn by_rank(
+    instances: &[Instance],
+    slots: &[Vec<Place>],
+    traits: &[Trait],
+    name: &str,
+) -> Option<Group> {
+    let [of] = traits else { return None };
+    let times = slots.first()?.len();
+    if !of.is_channel() || slots.iter().any(|slot| slot.len() != times) {
+        return None;
+    }
+    let mut sorted = Vec::with_capacity(slots.len());
+    for slot in slots {
+        let mut slot = slot.clone();
+        slot.sort_by(|a, b| {
+            let marks = (mark(instances, *a, *of), mark(instances, *b, *of));
+            marks.0.partial_cmp(&marks.1).unwrap_or(std::cmp::Ordering::Equal)
+        });
+        sorted.push(slot);
+    }
+    let channel = |t: usize| sorted.iter().filter_map(|slot| slot.get(t).copied()).collect();
+    Some(Group {
+        name: name.to_owned(),
+        channels: (0..times).map(|t| (t.to_string(), channel(t))).collect(),
+        along: vec![*of],
+    })
 }
 
 /// The frames with equal traits, by those traits.
@@ -407,11 +457,7 @@ fn by_traits(
         } else {
             // Volumes of other places are no channels of one.
             groups.extend(named.map(|(word, frames)| Group {
-                name: if name.is_empty() {
-                    word
-                } else {
-                    format!("{name}, {word}")
-                },
+                name: joined(&name, &word),
                 channels: vec![(String::new(), frames)],
                 along: Vec::new(),
             }));
@@ -466,6 +512,23 @@ fn without_copies(
     instances: &[Instance],
     slots: &[Vec<Place>],
 ) -> (Vec<Vec<Place>>, usize, Option<usize>) {
+    // Reading all pixels of very many frames is not what a header is read for.
+    let doubled: usize = slots.iter().map(|slot| slot.len() - 1).sum();
+    if doubled > COPIES {
+        return (slots.to_vec(), 0, Some(doubled));
+    }
+    // Equal in what their numbers mean and where they are, not only in their numbers.
+    let alike = |a: Place, b: Place| -> bool {
+        let (Some((ia, fa)), Some((ib, fb))) = (frame(instances, a), frame(instances, b)) else {
+            return false;
+        };
+        let near = 0.1 * fa.spacing[0].min(fa.spacing[1]);
+        let apart = fa.position.zip(fb.position);
+        ia.shape == ib.shape
+            && ia.lut == ib.lut
+            && fa.rescale == fb.rescale
+            && apart.is_none_or(|(a, b)| norm([0, 1, 2].map(|axis| a[axis] - b[axis])) <= near)
+    };
     let pixels = |place: Place| -> Option<Vec<u8>> {
         let (instance, frame) = frame(instances, place)?;
         let pixels = Pixels::open(instance, false).ok()?;
@@ -485,7 +548,8 @@ fn without_copies(
             && !others.is_empty()
         {
             let one = pixels(*first);
-            if one.is_some() && others.iter().all(|other| pixels(*other) == one) {
+            let same = |other: &Place| alike(*first, *other) && pixels(*other) == one;
+            if one.is_some() && others.iter().all(same) {
                 dropped += others.len();
                 kept.push(vec![*first]);
             } else {
@@ -497,6 +561,15 @@ fn without_copies(
         }
     }
     (kept, dropped, (ambiguous > 0).then_some(ambiguous))
+}
+
+/// A name and what makes it another, with a comma between where there is something on both sides.
+fn joined(name: &str, word: &str) -> String {
+    match (name, word) {
+        ("", word) => word.to_owned(),
+        (name, "") => name.to_owned(),
+        (name, word) => format!("{name}, {word}"),
+    }
 }
 
 /// A trait and its value in words.
@@ -515,7 +588,13 @@ fn label(of: Trait, mark: Option<&Mark>) -> String {
         Trait::Trigger => format!("trigger {text} ms"),
         Trait::Acquisition => format!("acquisition {text}"),
         Trait::Component => text,
-        Trait::Diffusion => format!("b={text}"),
+        Trait::Diffusion => match mark {
+            Some(Mark::Numbers(numbers)) if numbers.len() == 4 && numbers[0] > 0.0 => {
+                let [x, y, z] = [1, 2, 3].map(|i| numbers.get(i).copied().unwrap_or(0.0));
+                format!("b={text} [{x:.2} {y:.2} {z:.2}]")
+            }
+            _ => format!("b={text}"),
+        },
         Trait::Kernel => format!("kernel {text}"),
         Trait::Stack => format!("stack {text}"),
         Trait::Inversion => format!("TI {text} ms"),
@@ -555,6 +634,25 @@ fn finish(
         }];
     };
     let positions: Vec<[f64; 3]> = infos.iter().map(|(position, ..)| *position).collect();
+    // Channels of one volume lie at one place, also within their planes.
+    let near = 0.1 * sample.spacing[0].min(sample.spacing[1]);
+    let together = |channel: &Vec<Place>| {
+        channel.len() == positions.len()
+            && channel.iter().zip(&positions).all(|(place, at)| {
+                let position = info(place).map(|(position, ..)| position);
+                position.is_some_and(|p| norm([0, 1, 2].map(|axis| p[axis] - at[axis])) <= near)
+            })
+    };
+    if !frames.iter().all(together) {
+        let alone = names.into_iter().zip(frames).map(|(word, frames)| Group {
+            name: joined(&name, &word),
+            channels: vec![(String::new(), frames)],
+            along: Vec::new(),
+        });
+        return alone
+            .flat_map(|group| finish(instances, group, doubts.clone(), options))
+            .collect();
+    }
     let single = sample.between.or(sample.thickness).unwrap_or(1.0);
     let parts = if options.slices == SlicePolicy::Split {
         stack::even_parts(&positions, axes)

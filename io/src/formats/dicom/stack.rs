@@ -137,6 +137,18 @@ pub(super) fn place(
                 slices.extend(std::iter::repeat_n(Slice::Blank, *missing));
                 slices.push(Slice::Measured(at + 1));
             }
+            // Small differences add up: every slice must be where the grid has it.
+            let step = whole / (slices.len() - 1) as f64;
+            let off = slices.iter().enumerate().map(|(at, slice)| match slice {
+                Slice::Measured(k) => (distances[*k] - distances[0] - step * at as f64).abs(),
+                _ => 0.0,
+            });
+            if off.fold(0.0, f64::max) > 0.05 * median {
+                return Err(Uneven {
+                    reason: what,
+                    remedy: "and the others are not equally far apart: --slices resample or split",
+                });
+            }
             doubts.push(format!("{what}; missing slices are NaN"));
             Ok(Placed {
                 origin: first,
@@ -162,7 +174,7 @@ pub(super) fn place(
                 })
                 .collect();
             doubts.push(format!(
-                "{what}; interpolated linearly to steps of {:.4} mm",
+                "{what}; interpolated linearly to steps of {:.4} mm along the normal",
                 whole / number as f64
             ));
             Ok(Placed {
@@ -228,14 +240,16 @@ pub(super) fn even_parts(
 
 /// How many slices are missing in each step, if every step is a whole number of the median.
 fn gaps(steps: &[f64], median: f64) -> Option<Vec<usize>> {
-    steps
+    let gaps: Option<Vec<usize>> = steps
         .iter()
         .map(|step| {
             let times = (step / median).round();
             let fits = times >= 1.0 && (step / median - times).abs() <= 0.05 * times;
             (fits && times < 1000.0).then(|| times as usize - 1)
         })
-        .collect()
+        .collect();
+    // Steps that differ a little are uneven, not gaps.
+    gaps.filter(|gaps| gaps.iter().any(|missing| *missing > 0))
 }
 
 fn describe(

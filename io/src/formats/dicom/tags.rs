@@ -1,6 +1,6 @@
 //! All attributes of all slices, as a table (IO-03).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _};
@@ -36,7 +36,8 @@ pub(crate) fn table(
         Choice::Stack(stack) => stack.frames.iter().flatten().map(|place| place.0).collect(),
         Choice::Segments(segments) => vec![segments.instance],
     };
-    files.dedup();
+    let mut seen = HashSet::new();
+    files.retain(|file| seen.insert(*file));
     let columns: Vec<BTreeMap<Tag, String>> = files
         .par_iter()
         .filter_map(|at| instances.get(*at))

@@ -17,6 +17,7 @@ use super::stack::Slice;
 use super::values::{Conversion, Map, Overflow, Target, types};
 use super::voi::Voi;
 use crate::error::{Error, Result};
+use crate::limits::{check_channels, check_voxels};
 use crate::source::COPY_AGAIN;
 use crate::{Padding, ReadOptions};
 
@@ -84,6 +85,17 @@ impl<'a> Reader<'a> {
         let Some((first, _)) = frames.first() else {
             return Err(Error::input(path, "the series has no frames"));
         };
+        // Compressed pixels: what the file holds cannot be told from its length.
+        let mut seen = None;
+        for (instance, _) in &frames {
+            if seen != Some(&instance.path) {
+                let pixels = instance.shape.pixels() * instance.shape.frames;
+                let values = (pixels * instance.shape.samples) as u64;
+                check_voxels(&instance.path, values, instance.len, true, options)?;
+                seen = Some(&instance.path);
+            }
+        }
+        check_channels(path, stack.frames.len().saturating_mul(first.shape.channels()))?;
         let all_hu = frames.iter().all(|(i, f)| is_hu(i, f));
         let has_rescale = frames
             .iter()
@@ -135,7 +147,17 @@ impl<'a> Reader<'a> {
             _ if first.shape.bits_allocated > 8 => vec![ElementType::U16],
             _ => vec![ElementType::U8],
         };
+        if options.philips_precise && frames.iter().any(|(_, frame)| frame.precise.is_none()) {
+            let reason = "not every frame says in which scale its values can be compared";
+            return Err(Error::parameter(path, reason)
+                .field("philips_precise")
+                .remedy("leave it out"));
+        }
         let mut unit = unit;
+        if options.voi && options.padding != Padding::Keep {
+            let reason = "what is shown is 0 to 1, and has no padding";
+            return Err(Error::parameter(path, reason).field("padding").remedy("leave it out"));
+        }
         if options.voi {
             let plain = |(i, _): &(&Instance, &Frame)| {
                 i.shape.channels() == 1 && i.shape.bits_stored <= 16 && !is_float(i)
@@ -432,7 +454,7 @@ fn map(instance: &Instance, frame: &Frame, options: &ReadOptions) -> Map {
         (None, Some(rescale)) => {
             let whole = rescale.slope == 1.0
                 && rescale.intercept == rescale.intercept.trunc()
-                && rescale.intercept.abs() < 2_f64.powi(52);
+                && rescale.intercept.abs() < 2_f64.powi(30);
             match (whole, rescale.intercept) {
                 (true, 0.0) => Map::Keep,
                 (true, added) => Map::Add(added as i64),

@@ -3,8 +3,9 @@
 use voxprep_core::kernels::affine::{Affine, cross, dot, norm};
 use voxprep_core::prelude::*;
 
-/// Axes whose cosine is smaller than this stand at right angles.
-const UPRIGHT: f64 = 1e-6;
+/// Axes whose cosine is smaller than this stand at right angles: 0.05 degrees, from which on a
+/// gantry counts as tilted. Directions in headers are rounded.
+const UPRIGHT: f64 = 8.7e-4;
 
 /// Resamples volumes whose index axes are not at right angles onto a grid whose axes are.
 ///
