@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use serde_json::{Map, Value};
 use voxprep_core::geometry::Geometry;
 use voxprep_core::provenance::Artefact;
 use voxprep_core::schema;
@@ -80,6 +81,8 @@ struct Source {
     name: String,
     path: PathBuf,
     role: Role,
+    /// How it was read in the run that is done again.
+    recorded: Option<Map<String, Value>>,
 }
 
 /// The volumes of one subject, images first, each with its own name.
@@ -115,6 +118,7 @@ impl Inputs {
                 name: name.to_owned(),
                 path: given.path.clone(),
                 role,
+                recorded: None,
             });
         }
         let files = sources
@@ -158,6 +162,7 @@ impl Inputs {
             };
             sources.push(Source {
                 role: header.role,
+                recorded: Some(header.facts.clone()),
                 ..self.sources.swap_remove(given)
             });
         }
@@ -192,9 +197,12 @@ impl Inputs {
     /// The headers, voxels unread.
     pub(crate) fn headers(&self) -> Result<Vec<(String, Header)>> {
         let mut headers: Vec<(String, Header)> = Vec::with_capacity(self.sources.len());
-        for Source { name, path, role } in &self.sources {
+        for source in &self.sources {
+            let Source {
+                name, path, role, ..
+            } = source;
             let grid = headers.first().map(|(_, first)| &first.geometry);
-            let mut header = voxprep_io::read_header(path, &self.options(*role, grid))?;
+            let mut header = voxprep_io::read_header(path, &self.options(source, grid))?;
             if *role == Role::Label {
                 header.role = Role::Label;
                 header.unit = Unit::Unknown;
@@ -248,19 +256,32 @@ impl Inputs {
 
     /// How a file is read: a segmentation object lies on the grid of the first image, and has no
     /// part in which of several series that is.
-    fn options(&self, role: Role, first: Option<&Geometry>) -> ReadOptions {
+    fn options(&self, source: &Source, first: Option<&Geometry>) -> ReadOptions {
         let mut options = self.options.clone();
-        if role == Role::Label {
-            options.grid = first.cloned();
-            options.series = None;
+        if source.role == Role::Label {
+            options = ReadOptions {
+                no_limits: options.no_limits,
+                grid: first.cloned(),
+                ..ReadOptions::default()
+            };
         }
-        options
+        match &source.recorded {
+            Some(facts) => options.as_recorded(facts),
+            None => options,
+        }
     }
 
     fn volume(&self, source: &Source, first: Option<&Geometry>) -> Result<Volume> {
-        let volume = voxprep_io::read(&source.path, &self.options(source.role, first))?;
+        let volume = voxprep_io::read(&source.path, &self.options(source, first))?;
         if source.role == Role::Intensity {
             return Ok(volume);
+        }
+        if volume.header().unit == Unit::Hu {
+            let error = voxprep_core::error::Error::input(
+                "a label map in Hounsfield units: this is an image",
+            );
+            let error = error.remedy("give it as an input, not with --label");
+            return Err(Error::core(&source.path, error).into());
         }
         volume
             .into_labels()

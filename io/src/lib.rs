@@ -45,6 +45,7 @@ mod zlib;
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use voxprep_core::geometry::Geometry;
 use voxprep_core::volume::{Header, Volume};
 
@@ -85,7 +86,8 @@ pub struct ReadOptions {
 }
 
 /// What becomes of slices that are not equally far apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SlicePolicy {
     /// They are refused, with what is missing or uneven.
     #[default]
@@ -99,7 +101,8 @@ pub enum SlicePolicy {
 }
 
 /// What becomes of pixels that a header calls padding: those around a round field of view.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Padding {
     /// They keep their value.
     #[default]
@@ -142,6 +145,28 @@ pub struct WriteOptions {
     /// The family of formats to write, by its key (see [`writable_formats`]), where several share an
     /// extension: `analyze` makes Analyze 7.5 of a `.hdr`, which is NIfTI without it.
     pub format: Option<&'static str>,
+}
+
+impl ReadOptions {
+    /// The same options, and where they say nothing, those by which a volume with these facts was
+    /// read before: an input of a recorded run is read again as it was.
+    #[must_use]
+    pub fn as_recorded(mut self, facts: &serde_json::Map<String, serde_json::Value>) -> Self {
+        let fact = |name: &str| facts.get(&format!("dicom.read.{name}"));
+        let is_set = |name: &str| fact(name).and_then(serde_json::Value::as_bool) == Some(true);
+        if self.series.is_none() {
+            self.series = fact("series").and_then(|v| v.as_str()).map(str::to_owned);
+        }
+        if let (SlicePolicy::Refuse, Some(slices)) = (self.slices, fact("slices")) {
+            self.slices = SlicePolicy::deserialize(slices).unwrap_or_default();
+        }
+        if let (Padding::Keep, Some(padding)) = (self.padding, fact("padding")) {
+            self.padding = Padding::deserialize(padding).unwrap_or_default();
+        }
+        self.voi |= is_set("voi");
+        self.philips_precise |= is_set("philips_precise");
+        self
+    }
 }
 
 impl Default for WriteOptions {

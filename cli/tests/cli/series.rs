@@ -103,3 +103,62 @@ fn a_study_is_a_table_and_a_series_is_chosen_by_number() {
             .starts_with("series: no series is called '99'; there are: ")
     );
 }
+
+/// A run is done again as its input was read then: the options are in the record.
+#[test]
+fn a_replay_reads_its_input_as_the_run_did() {
+    let case = study();
+    let folder = ct(&case);
+    case.pipeline(
+        "clip.toml",
+        &["\"intensity.clip\"\nlow = 0\nhigh = 1"],
+    );
+    // Without the fourth slice: resampled, and one of several volumes.
+    let mut slices: Vec<_> = fs::read_dir(case.path(&folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    slices.sort();
+    fs::remove_file(&slices[3]).unwrap();
+    let refused = case.voxprep("run clip.toml made -o out.nii.gz");
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.error().starts_with("1 slice is missing"),
+        "{}",
+        refused.stderr
+    );
+    let run = case.voxprep("run clip.toml made --series 1 --slices resample -o out.nii.gz");
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let again = case.voxprep("replay out.voxprep.json made -o again.nii.gz");
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert_eq!(
+        fs::read(case.path("out.nii.gz")).unwrap(),
+        fs::read(case.path("again.nii.gz")).unwrap()
+    );
+}
+
+/// An image is no label map, whatever it is given as; in a folder with both the segmentation is.
+#[test]
+fn an_image_in_hounsfield_units_is_no_label_map() {
+    let case = study();
+    case.pipeline(
+        "clip.toml",
+        &["\"intensity.clip\"\nlow = 0\nhigh = 1"],
+    );
+    let folder = ct(&case);
+    let refused = case.voxprep(&format!(
+        "run clip.toml {folder} --label lungs={folder} -o out"
+    ));
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused
+            .error()
+            .starts_with("a label map in Hounsfield units: this is an image; "),
+        "{}",
+        refused.stderr
+    );
+    let run = case.voxprep(&format!(
+        "run clip.toml {folder} --label lungs=made/lungs -o out"
+    ));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+}

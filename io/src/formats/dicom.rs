@@ -131,11 +131,13 @@ register_format!(Dicom);
 
 fn header(path: &Path, options: &ReadOptions) -> Result<Header> {
     let content = Content::of(path, options)?;
-    match content.choose(path, options)? {
+    let (choice, id) = content.choose(path, options)?;
+    match choice {
         Choice::Stack(stack) => {
             let reader = Reader::new(&content.found.instances, stack, path, options)?;
             let mut header = reader.header()?;
             facts::add(&mut header, &content, stack, path)?;
+            facts::reading(&mut header, options, &id);
             Ok(header)
         }
         Choice::Segments(segments) => segments.header(&content.found.instances, path, options),
@@ -144,11 +146,13 @@ fn header(path: &Path, options: &ReadOptions) -> Result<Header> {
 
 fn volume(path: &Path, options: &ReadOptions) -> Result<Volume> {
     let content = Content::of(path, options)?;
-    match content.choose(path, options)? {
+    let (choice, id) = content.choose(path, options)?;
+    match choice {
         Choice::Stack(stack) => {
             let reader = Reader::new(&content.found.instances, stack, path, options)?;
             let mut header = reader.header()?;
             facts::add(&mut header, &content, stack, path)?;
+            facts::reading(&mut header, options, &id);
             reader.read(header)
         }
         Choice::Segments(segments) => segments.read(&content.found.instances, path, options),

@@ -149,12 +149,12 @@ impl Content {
         all
     }
 
-    /// The volume that the options name, or the only one there is.
+    /// The volume that the options name, or the only one there is, and what chooses it.
     ///
     /// # Errors
     /// [`Error::Parameter`] where several could be meant, or none is, and [`Error::Input`] where a
     /// file that may belong to it is damaged.
-    pub(super) fn choose(&self, path: &Path, options: &ReadOptions) -> Result<Choice<'_>> {
+    pub(super) fn choose(&self, path: &Path, options: &ReadOptions) -> Result<(Choice<'_>, String)> {
         let mut all = self.candidates();
         let wanted = options.series.as_deref().map(str::trim);
         let fits = |candidate: &Candidate<'_>| match wanted {
@@ -207,7 +207,7 @@ impl Content {
         match all.pop() {
             Some(candidate) => {
                 self.check_damaged(path, candidate.instance)?;
-                Ok(candidate.choice)
+                Ok((candidate.choice, candidate.id))
             }
             None => Err(Error::input(path, "there is no image")),
         }

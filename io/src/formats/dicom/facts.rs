@@ -16,6 +16,7 @@ use super::series::Stack;
 use super::stack::TILT_DEGREES;
 use super::volume::is_inverted;
 use crate::error::Result;
+use crate::{Padding, ReadOptions, SlicePolicy};
 
 /// Numbers, with their units in their names.
 const NUMBERS: [(&str, Tag); 12] = [
@@ -147,6 +148,29 @@ pub(super) fn add(
         header.facts.insert(PLACELESS.to_owned(), json!(true));
     }
     Ok(())
+}
+
+/// Notes how the volume was read where that is not the usual way: who reads it again needs it.
+pub(super) fn reading(header: &mut Header, options: &ReadOptions, id: &str) {
+    let mut put = |name: &str, value: Value| {
+        header.facts.insert(format!("dicom.read.{name}"), value);
+    };
+    if options.series.is_some() {
+        // By number and part: a UID or a description may say who was scanned.
+        put("series", json!(id));
+    }
+    if options.slices != SlicePolicy::Refuse {
+        put("slices", json!(options.slices));
+    }
+    if options.padding != Padding::Keep {
+        put("padding", json!(options.padding));
+    }
+    if options.voi {
+        put("voi", json!(true));
+    }
+    if options.philips_precise {
+        put("philips_precise", json!(true));
+    }
 }
 
 /// The windows that the header proposes.

@@ -32,7 +32,7 @@ pub(crate) fn table(
 ) -> Result<TagTable> {
     let content = Content::of(path, options)?;
     let instances = &content.found.instances;
-    let mut files: Vec<usize> = match content.choose(path, options)? {
+    let mut files: Vec<usize> = match content.choose(path, options)?.0 {
         Choice::Stack(stack) => stack.frames.iter().flatten().map(|place| place.0).collect(),
         Choice::Segments(segments) => vec![segments.instance],
     };

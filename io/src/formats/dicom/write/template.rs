@@ -125,7 +125,7 @@ impl Template {
         }
         let content = Content::of(path, options)?;
         let instances = &content.found.instances;
-        let Choice::Stack(stack) = content.choose(path, options)? else {
+        let (Choice::Stack(stack), _) = content.choose(path, options)? else {
             return Err(Error::unsupported(path, "a segmentation is no template")
                 .field("template")
                 .remedy("give the image series that it belongs to"));
