@@ -109,10 +109,7 @@ fn a_study_is_a_table_and_a_series_is_chosen_by_number() {
 fn a_replay_reads_its_input_as_the_run_did() {
     let case = study();
     let folder = ct(&case);
-    case.pipeline(
-        "clip.toml",
-        &["\"intensity.clip\"\nlow = 0\nhigh = 1"],
-    );
+    case.pipeline("clip.toml", &["\"intensity.clip\"\nlow = 0\nhigh = 1"]);
     // Without the fourth slice: resampled, and one of several volumes.
     let mut slices: Vec<_> = fs::read_dir(case.path(&folder))
         .unwrap()
@@ -141,10 +138,7 @@ fn a_replay_reads_its_input_as_the_run_did() {
 #[test]
 fn an_image_in_hounsfield_units_is_no_label_map() {
     let case = study();
-    case.pipeline(
-        "clip.toml",
-        &["\"intensity.clip\"\nlow = 0\nhigh = 1"],
-    );
+    case.pipeline("clip.toml", &["\"intensity.clip\"\nlow = 0\nhigh = 1"]);
     let folder = ct(&case);
     let refused = case.voxprep(&format!(
         "run clip.toml {folder} --label lungs={folder} -o out"
