@@ -177,6 +177,8 @@ pub const REGRIDDED: &str = "regridded";
 pub const MOVED: &str = "moved";
 /// The fact that nothing says where in the world a volume is: a picture, a radiograph.
 pub const PLACELESS: &str = "placeless";
+/// The fact that the distance of voxels is an assumption, not a measurement.
+pub const SPACING_ASSUMED: &str = "spacing_assumed";
 
 /// What a file carries beside header and voxels, handed on from file to file and recorded nowhere.
 ///
