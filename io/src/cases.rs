@@ -11,7 +11,9 @@ pub mod table;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use voxprep_core::geometry::{Geometry, corners};
 use voxprep_core::subject::Point;
+use voxprep_core::volume::{Header, PLACELESS, SPACING_ASSUMED};
 
 use crate::error::{Error, Result};
 use crate::{ReadOptions, read_header};
@@ -71,10 +73,11 @@ pub struct Case {
 /// How a dataset is laid out in folders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
-    /// Images in one folder; their labels in another one, or beside them with a suffix.
+    /// Images in one folder, files or folders of DICOM; their labels in another one, or beside them with
+    /// a suffix.
     #[default]
     Plain,
-    /// LiTS: `volume-N.nii` and `segmentation-N.nii`.
+    /// LiTS: `volume-N.nii` and `segmentation-N.nii`, and `test-volume-N.nii` without labels.
     Lits,
     /// LUNA16: `subsetN/UID.mhd`, `seg-lungs-LUNA16/UID.mhd`, `annotations.csv`.
     Luna16,
@@ -131,46 +134,57 @@ pub fn find(folder: &Path, search: &Search) -> Result<Found> {
     found
         .cases
         .sort_by(|a, b| compare(&a.id, &b.id, search.sort));
-    let grids: Vec<Error> = found
+    let grids: Vec<Grids> = found
         .cases
         .par_iter()
-        .flat_map_iter(|case| grids(case, &search.options))
+        .map(|case| grids(case, &search.options))
         .collect();
-    found.problems.extend(grids);
+    let by_size = grids.iter().filter(|grids| grids.by_size).count();
+    if by_size > 0 {
+        found.notes.push(format!(
+            "{by_size} cases have files that do not say where their voxels are, or how far apart: only their sizes are compared"
+        ));
+    }
+    found
+        .problems
+        .extend(grids.into_iter().flat_map(|grids| grids.problems));
     Ok(found)
 }
 
-/// What is wrong with the grids of a case: all images and labels are held against the first image.
-pub fn grids(case: &Case, options: &ReadOptions) -> Vec<Error> {
+/// What came of comparing the grids of a case.
+#[derive(Debug, Default)]
+pub struct Grids {
+    /// What is wrong with them.
+    pub problems: Vec<Error>,
+    /// Whether a file does not say where its voxels are, or how far apart, so that only sizes could be
+    /// compared.
+    pub by_size: bool,
+}
+
+/// Compares the grids of a case: all images and labels are held against the first image.
+pub fn grids(case: &Case, options: &ReadOptions) -> Grids {
     let volumes = case.files.iter().filter(|file| file.part != Part::Points);
-    let mut problems = Vec::new();
-    let mut first: Option<(&File, voxprep_core::geometry::Geometry)> = None;
+    let mut found = Grids::default();
+    let mut first: Option<(&File, Geometry, bool)> = None;
     for file in volumes {
-        let geometry = match read_header(&file.path, options) {
-            Ok(header) => header.geometry,
+        let (geometry, placed) = match read_header(&file.path, options) {
+            Ok(header) => {
+                let placed = is_placed(&header);
+                (header.geometry, placed)
+            }
             Err(error) => {
-                problems.push(error);
+                found.problems.push(error);
                 continue;
             }
         };
-        let Some((reference, grid)) = &first else {
-            first = Some((file, geometry));
+        let Some((reference, grid, reference_placed)) = &first else {
+            first = Some((file, geometry, placed));
             continue;
         };
-        if grid.is_close(&geometry, GRID_MM) {
+        let by_size = !(placed && *reference_placed);
+        found.by_size |= by_size;
+        let Some(what) = difference(grid, &geometry, by_size) else {
             continue;
-        }
-        let what = if grid.size() == geometry.size() {
-            let apart = |corner| {
-                let [a, b] = [grid, &geometry].map(|g| g.world_from_index().apply(corner));
-                let squared: f64 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
-                squared.sqrt()
-            };
-            let corners = voxprep_core::geometry::corners(grid.size());
-            let most = corners.map(apart).fold(0.0, f64::max);
-            format!("its corners are up to {most:.3} mm elsewhere")
-        } else {
-            format!("it has {:?} voxels, not {:?}", geometry.size(), grid.size())
         };
         let reason = format!(
             "{} '{}' of case {} is not on the grid of {} '{}': {what}",
@@ -180,10 +194,34 @@ pub fn grids(case: &Case, options: &ReadOptions) -> Vec<Error> {
             reference.part.word(),
             reference.name,
         );
-        problems.push(
+        found.problems.push(
             Error::input(&file.path, reason)
                 .remedy("check that both are of one scan, or resample one like the other"),
         );
     }
-    problems
+    found
+}
+
+/// Whether a file says where its voxels are, and how far apart.
+fn is_placed(header: &Header) -> bool {
+    let unknown = [PLACELESS, SPACING_ASSUMED];
+    !unknown.iter().any(|fact| header.facts.contains_key(*fact))
+}
+
+/// How a grid differs from that of the reference, where it does.
+fn difference(reference: &Geometry, grid: &Geometry, by_size: bool) -> Option<String> {
+    let [sizes, size] = [reference, grid].map(Geometry::size);
+    if sizes != size {
+        return Some(format!("it has {size:?} voxels, not {sizes:?}"));
+    }
+    if by_size || reference.is_close(grid, GRID_MM) {
+        return None;
+    }
+    let apart = |corner| {
+        let [a, b] = [reference, grid].map(|g| g.world_from_index().apply(corner));
+        let squared: f64 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
+        squared.sqrt()
+    };
+    let most = corners(size).map(apart).fold(0.0, f64::max);
+    Some(format!("its corners are up to {most:.3} mm elsewhere"))
 }

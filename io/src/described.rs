@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use voxprep_core::geometry::Geometry;
 use voxprep_core::kernels::affine::Affine;
-use voxprep_core::volume::{ChannelAxis, Header, Modality, Role, Unit, Volume};
+use voxprep_core::volume::{ChannelAxis, Header, Modality, Role, SPACING_ASSUMED, Unit, Volume};
 
 use crate::array::{Image, nowhere};
 use crate::error::{Error, Result};
@@ -31,6 +31,8 @@ pub(crate) struct Described {
     pub(crate) unit: Option<String>,
     pub(crate) modality: Option<String>,
     pub(crate) role: Option<String>,
+    /// What is there and could not be used.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Described {
@@ -60,6 +62,7 @@ impl Described {
             unit: name(json!(header.unit)),
             modality: header.modality.and_then(|m| name(json!(m))),
             role: name(json!(header.role)),
+            warnings: Vec::new(),
         }
     }
 
@@ -68,9 +71,12 @@ impl Described {
     /// # Errors
     /// [`Error::Input`] where the place is impossible.
     pub(crate) fn header(&self, format: &str, image: &Image, path: &Path) -> Result<Header> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.warnings.clone();
         let geometry = self.geometry(image.size(), path, &mut warnings)?;
         let mut header = image.header(geometry);
+        if !self.is_placed() {
+            header.facts.insert(SPACING_ASSUMED.to_owned(), json!(true));
+        }
         match &self.channels {
             Some(names) if names.len() == header.channels.len() => {
                 header.channels.names.clone_from(names);
@@ -120,14 +126,18 @@ impl Described {
         Ok(header)
     }
 
+    /// Whether anything says how far voxels are apart.
+    fn is_placed(&self) -> bool {
+        self.affine.is_some() || self.spacing.is_some()
+    }
+
     fn geometry(
         &self,
         size: [usize; 3],
         path: &Path,
         warnings: &mut Vec<String>,
     ) -> Result<Geometry> {
-        let placed = self.affine.is_some() || self.spacing.is_some();
-        if !placed {
+        if !self.is_placed() {
             warnings.push(UNPLACED.to_owned());
             return nowhere(path, size);
         }

@@ -57,6 +57,16 @@ pub(crate) struct Parts {
     pub(crate) begin: Begin,
     /// Bytes of what is packed, where the header says.
     pub(crate) packed: Option<u64>,
+    /// Where the voxels begin in each file: found by [`Parts::check`], and empty before.
+    pub(crate) starts: Vec<Start>,
+}
+
+/// The byte of a file at which the encoded bytes begin, and how many are to be skipped of what they
+/// unpack to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    byte: u64,
+    skip: u64,
 }
 
 impl Encoding {
@@ -77,7 +87,7 @@ impl Encoding {
 
 impl Parts {
     /// Refuses what the files cannot hold, or what no image has.
-    pub(crate) fn check(&self, header: &Source, options: &ReadOptions) -> Result<()> {
+    pub(crate) fn check(&mut self, header: &Source, options: &ReadOptions) -> Result<()> {
         limits::check_channels(header.path(), self.layout.channels)?;
         let beyond = || {
             let reason = "the product of the dimensions is beyond counting";
@@ -87,28 +97,31 @@ impl Parts {
         self.layout.bytes().ok_or_else(beyond)?;
         self.each(header)?;
         let mut held = 0_u64;
+        let mut starts = Vec::with_capacity(self.files.len().max(1));
         if self.files.is_empty() {
-            self.check_file(header, header, options)?;
+            starts.push(self.check_file(header, header, options)?);
             held = header.len();
         }
         for file in &self.files {
             let source = Source::open_as_it_is(file)?;
-            self.check_file(header, &source, options)?;
+            starts.push(self.check_file(header, &source, options)?);
             held = held.saturating_add(source.len());
         }
+        self.starts = starts;
         let packed = self.encoding.is_packed() || self.files.is_empty() && header.is_gzip();
         limits::check_voxels(header.path(), values, held, packed, options)
     }
 
-    /// Refuses what one file cannot hold.
-    fn check_file(&self, header: &Source, source: &Source, options: &ReadOptions) -> Result<()> {
+    /// Refuses what one file cannot hold; returns where its voxels begin.
+    fn check_file(&self, header: &Source, source: &Source, options: &ReadOptions) -> Result<Start> {
         let path = source.path();
         let each = self.each(header)?;
         if source.is_gzip() && matches!(self.encoding, Encoding::Zlib | Encoding::Gzip) {
             let reason = "the file is gzip, and the voxels in it are packed once more";
             return Err(Error::unsupported(path, reason).remedy("unpack the file itself first"));
         }
-        let (start, skip) = self.start(source, each)?;
+        let found = self.find_start(source, each, options)?;
+        let Start { byte: start, skip } = found;
         if !options.no_limits && skip > MOST_SKIPPED {
             let reason = format!("{skip} bytes are to be skipped before the voxels");
             return Err(Error::limit(path, reason)
@@ -120,12 +133,13 @@ impl Parts {
                 return Err(Error::limit(path, reason)
                     .remedy("if the file is right, allow it with --no-limits"));
             }
-            return source.check_holds(start.saturating_add(match self.encoding {
+            source.check_holds(start.saturating_add(match self.encoding {
                 Encoding::Raw => each,
                 Encoding::Hex => each.saturating_mul(2),
                 Encoding::Text => each / self.layout.number.bytes(),
                 _ => 0,
-            }));
+            }))?;
+            return Ok(found);
         }
         let rest = source.len().saturating_sub(start);
         let (needed, most) = match self.encoding {
@@ -142,7 +156,7 @@ impl Parts {
             }
         };
         if needed <= most {
-            return Ok(());
+            return Ok(found);
         }
         Err(Error::input(
             path,
@@ -169,9 +183,16 @@ impl Parts {
         Ok(total / files)
     }
 
-    /// The byte of the file at which the encoded bytes begin, and how many are to be skipped of
-    /// what they unpack to.
-    fn start(&self, source: &Source, each: u64) -> Result<(u64, u64)> {
+    /// Where the voxels begin in the file of this number.
+    fn start(&self, header: &Source, file: usize) -> Result<Start> {
+        let reason = "where its voxels begin was not found";
+        let start = self.starts.get(file).copied();
+        start.ok_or_else(|| Error::input(header.path(), reason).remedy(COPY_AGAIN))
+    }
+
+    /// Finds where the voxels begin in a file, by passing the lines before them if need be.
+    fn find_start(&self, source: &Source, each: u64, options: &ReadOptions) -> Result<Start> {
+        let at = |byte, skip| Ok(Start { byte, skip });
         match self.begin {
             Begin::AtEnd => match source.len().checked_sub(each) {
                 _ if source.is_gzip() || self.encoding != Encoding::Raw => {
@@ -180,22 +201,27 @@ impl Parts {
                     Err(Error::unsupported(source.path(), reason)
                         .remedy("state where they begin instead"))
                 }
-                Some(start) => Ok((start, 0)),
+                Some(start) => at(start, 0),
                 None => {
                     source.check_holds(each)?;
-                    Ok((0, 0))
+                    at(0, 0)
                 }
             },
             Begin::At { byte, lines, skip } => {
                 let start = if lines > 0 {
-                    decode::after_lines(source, byte, lines)?
+                    let most = if options.no_limits {
+                        u64::MAX
+                    } else {
+                        MOST_SKIPPED
+                    };
+                    decode::after_lines(source, byte, lines, most)?
                 } else {
                     byte
                 };
                 if self.encoding.is_packed() {
-                    Ok((start, skip))
+                    at(start, skip)
                 } else {
-                    Ok((start.saturating_add(skip), 0))
+                    at(start.saturating_add(skip), 0)
                 }
             }
         }
@@ -214,7 +240,7 @@ impl Parts {
         };
         let source = opened.as_ref().unwrap_or(header);
         let each = self.each(header)?;
-        let (start, skip) = self.start(source, each)?;
+        let Start { byte: start, skip } = self.start(header, 0)?;
         let single = self.files.len() <= 1;
         match self.encoding {
             Encoding::Raw if single => {
@@ -222,11 +248,8 @@ impl Parts {
                 self.layout.read(contents, start)
             }
             Encoding::Raw => {
-                let files = self.files.iter().map(|file| {
-                    let source = Source::open_as_it_is(file)?;
-                    Ok((file.clone(), self.start(&source, each)?.0))
-                });
-                let files = files.collect::<Result<_>>()?;
+                let starts = self.starts.iter().map(|start| start.byte);
+                let files = self.files.iter().cloned().zip(starts).collect();
                 let bytes = Bytes::Files(Files { files, each });
                 self.layout.read(Contents::new(header, bytes), 0)
             }
@@ -258,19 +281,22 @@ impl Parts {
         let mut buf = Buf::for_overwrite(len).map_err(core)?;
         let out = buf.as_mut_slice().map_err(core)?;
         if self.files.is_empty() {
-            self.decode_file(header, out)?;
+            self.decode_file(header, self.start(header, 0)?, out)?;
         } else {
             out.par_chunks_mut((each as usize).max(1))
                 .zip(&self.files)
-                .try_for_each(|(out, file)| self.decode_file(&Source::open_as_it_is(file)?, out))?;
+                .zip(&self.starts)
+                .try_for_each(|((out, file), start)| {
+                    self.decode_file(&Source::open_as_it_is(file)?, *start, out)
+                })?;
         }
         Ok(buf)
     }
 
     /// Decodes the part that one file holds.
-    fn decode_file(&self, source: &Source, out: &mut [u8]) -> Result<()> {
+    fn decode_file(&self, source: &Source, start: Start, out: &mut [u8]) -> Result<()> {
         let each = out.len() as u64;
-        let (start, skip) = self.start(source, each)?;
+        let Start { byte: start, skip } = start;
         let end = match self.packed {
             Some(packed) => source.len().min(start.saturating_add(packed)),
             None => source.len(),

@@ -1,5 +1,6 @@
 //! `voxprep cases`: the cases of a dataset as a table.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -60,9 +61,9 @@ Examples:
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Choice {
-    /// A folder of images; labels in another folder, or beside them with a suffix
+    /// A folder of images, files or folders of DICOM; labels in another folder, or beside them with a suffix
     Plain,
-    /// volume-N.nii and segmentation-N.nii
+    /// volume-N.nii and segmentation-N.nii; test-volume-N.nii without labels
     Lits,
     /// subsetN/UID.mhd, seg-lungs-LUNA16/UID.mhd and annotations.csv
     Luna16,
@@ -151,10 +152,15 @@ fn with_points(table: &Path, found: Found) -> Result<Vec<Case>> {
     }
     let folder = table.with_file_name("points");
     fs::create_dir_all(&folder).map_err(|e| Error::io("make the folder", &folder, e))?;
+    let places: HashMap<String, usize> = cases
+        .iter()
+        .enumerate()
+        .map(|(place, case)| (case.id.clone(), place))
+        .collect();
     for (id, list) in found.points {
         let path = folder.join(format!("{id}.csv"));
         points::write(&path, &list)?;
-        if let Some(case) = cases.iter_mut().find(|case| case.id == id) {
+        if let Some(case) = places.get(&id).and_then(|place| cases.get_mut(*place)) {
             case.files.push(File {
                 part: Part::Points,
                 name: "nodules".to_owned(),

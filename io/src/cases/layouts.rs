@@ -1,8 +1,9 @@
 //! Layouts whose files say by their names what they are: plain folders, `LiTS`, `BraTS`.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::order::number;
@@ -59,18 +60,77 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
 
 /// The image files in a folder, by their stems; a problem where two have the same.
 pub(super) fn images(folder: &Path, problems: &mut Vec<Error>) -> Result<Vec<(String, PathBuf)>> {
-    let mut images: Vec<(String, PathBuf)> = Vec::new();
+    let mut images = Unique::default();
     for (name, path) in entries(folder)? {
-        let Some(stem) = stem(&name).filter(|_| path.is_file()) else {
-            continue;
-        };
-        if images.iter().any(|(other, _)| other == stem) {
-            problems.push(double(stem, &path));
-        } else {
-            images.push((stem.to_owned(), path));
+        if let Some(stem) = stem(&name).filter(|_| path.is_file()) {
+            images.add(stem, path, problems);
         }
     }
-    Ok(images)
+    Ok(images.list)
+}
+
+/// The image files in a folder, and the folders in it that hold DICOM, each of which is one image.
+fn images_and_series(folder: &Path, found: &mut Found) -> Result<Vec<(String, PathBuf)>> {
+    let mut images = Unique::default();
+    for (name, path) in entries(folder)? {
+        if path.is_file() {
+            if let Some(stem) = stem(&name) {
+                images.add(stem, path, &mut found.problems);
+            }
+        } else if path.is_dir() && !name.starts_with('.') {
+            match holds_dicom(&path) {
+                Ok(true) => images.add(&name, path, &mut found.problems),
+                Ok(false) => {}
+                Err(_) => found.notes.push(format!(
+                    "a folder cannot be listed, and is left out: {name}"
+                )),
+            }
+        }
+    }
+    Ok(images.list)
+}
+
+/// Whether a folder itself, not one below it, holds a DICOM file.
+fn holds_dicom(folder: &Path) -> std::io::Result<bool> {
+    const PREAMBLE: usize = 128;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let lower = name.unwrap_or_default().to_ascii_lowercase();
+        if lower.starts_with('.') || !path.is_file() {
+            continue;
+        }
+        if lower.ends_with(".dcm") {
+            return Ok(true);
+        }
+        if stem(&lower).is_some() {
+            continue;
+        }
+        // Many have no ending.
+        let mut start = [0; PREAMBLE + 4];
+        let read = fs::File::open(&path).and_then(|mut file| file.read_exact(&mut start));
+        if read.is_ok() && start.ends_with(b"DICM") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Files by the ids of their cases, each of which may be there once.
+#[derive(Default)]
+struct Unique {
+    list: Vec<(String, PathBuf)>,
+    seen: HashSet<String>,
+}
+
+impl Unique {
+    fn add(&mut self, id: &str, path: PathBuf, problems: &mut Vec<Error>) {
+        if self.seen.insert(id.to_owned()) {
+            self.list.push((id.to_owned(), path));
+        } else {
+            problems.push(double(id, &path));
+        }
+    }
 }
 
 pub(super) fn double(id: &str, path: &Path) -> Error {
@@ -94,10 +154,10 @@ pub(super) fn file(part: Part, name: &str, path: PathBuf) -> File {
 /// Images in a folder; labels in another one, or beside them with a suffix, or none.
 pub(super) fn plain(folder: &Path, search: &Search) -> Result<Found> {
     let mut found = Found::default();
-    let mut images = images(folder, &mut found.problems)?;
+    let mut images = images_and_series(folder, &mut found)?;
     let labels = match (&search.labels, &search.label_suffix) {
         (Some(labels), suffix) => {
-            let mut labels = self::images(labels, &mut found.problems)?;
+            let mut labels = images_and_series(labels, &mut found)?;
             if let Some(suffix) = suffix {
                 for (stem, _) in &mut labels {
                     if let Some(short) = stem.strip_suffix(suffix.as_str()) {
@@ -124,7 +184,8 @@ pub(super) fn plain(folder: &Path, search: &Search) -> Result<Found> {
     Ok(found)
 }
 
-/// `volume-N` with `segmentation-N`, in one folder or two, or in any folders below.
+/// `volume-N` with `segmentation-N`, in one folder or two, or in any folders below. `test-volume-N`,
+/// which is another patient, has no label.
 pub(super) fn lits(folder: &Path, search: &Search) -> Result<Found> {
     let mut found = Found::default();
     let mut folders = vec![folder.to_owned()];
@@ -135,31 +196,39 @@ pub(super) fn lits(folder: &Path, search: &Search) -> Result<Found> {
             folders.push(path);
         }
     }
-    let (mut volumes, mut labels) = (Vec::new(), Vec::new());
+    let [mut volumes, mut tests, mut labels] = [(); 3].map(|()| Unique::default());
     for folder in folders {
         for (name, path) in entries(&folder)? {
             let Some(stem) = stem(&name).filter(|_| path.is_file()) else {
                 continue;
             };
-            for (prefix, list) in [("volume-", &mut volumes), ("segmentation-", &mut labels)] {
+            for (prefix, list) in [
+                ("volume-", &mut volumes),
+                ("test-volume-", &mut tests),
+                ("segmentation-", &mut labels),
+            ] {
                 let number = stem.strip_prefix(prefix).and_then(number_alone);
-                let Some(number) = number else {
-                    continue;
-                };
-                if list.iter().any(|(other, _)| *other == number) {
-                    found.problems.push(double(&number, &path));
-                } else {
-                    list.push((number, path.clone()));
+                if let Some(number) = number {
+                    list.add(&number, path.clone(), &mut found.problems);
                 }
             }
         }
     }
-    // The test set has no labels.
-    let labels = (!labels.is_empty()).then_some(labels);
-    pair(volumes, labels, &mut found);
+    // Where there are no labels at all, none is missing.
+    let labels = (!labels.list.is_empty()).then_some(labels.list);
+    pair(volumes.list, labels, &mut found);
     for case in &mut found.cases {
+        case.patient = Some(case.id.clone());
         case.id = format!("volume-{}", case.id);
     }
+    found
+        .cases
+        .extend(tests.list.into_iter().map(|(number, path)| Case {
+            id: format!("test-volume-{number}"),
+            patient: Some(format!("test-{number}")),
+            files: vec![file(Part::Image, "image", path)],
+            ..Case::default()
+        }));
     Ok(found)
 }
 
@@ -269,6 +338,15 @@ pub(super) fn brats(folder: &Path) -> Result<Found> {
             match of(*separator, name) {
                 Some(image) => case.files.push(file(Part::Image, name, image)),
                 None => found.problems.push(missing(name, &id, &path)),
+            }
+        }
+        for (stem, path) in &images {
+            let fits = |name: &str| *stem == format!("{id}{separator}{name}");
+            if !names.iter().any(|name| fits(name)) && !fits("seg") {
+                let name = path.file_name().unwrap_or_default().display();
+                found.notes.push(format!(
+                    "a file fits no sequence and no label map, and is left out: {id}/{name}"
+                ));
             }
         }
         match of(*separator, "seg") {

@@ -1,6 +1,6 @@
 //! LUNA16: scans in `subset0` to `subset9`, lungs in `seg-lungs-LUNA16`, nodules in `annotations.csv`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -19,12 +19,13 @@ const HEADER: [&str; 5] = ["seriesuid", "coordX", "coordY", "coordZ", "diameter_
 
 pub(super) fn cases(folder: &Path) -> Result<Found> {
     let mut found = Found::default();
+    let mut seen = HashSet::new();
     for (subset, path) in entries(folder)? {
         if !subset.starts_with("subset") || !path.is_dir() {
             continue;
         }
         for (id, path) in images(&path, &mut found.problems)? {
-            if found.cases.iter().any(|case| case.id == id) {
+            if !seen.insert(id.clone()) {
                 found.problems.push(double(&id, &path));
                 continue;
             }
@@ -58,6 +59,10 @@ pub(super) fn cases(folder: &Path) -> Result<Found> {
             );
             found.notes.push(note);
         }
+    } else if !found.cases.is_empty() {
+        found
+            .notes
+            .push(format!("there is no folder {LUNGS}: no scan has its lungs"));
     }
     let table = folder.join(ANNOTATIONS);
     if table.is_file() {
@@ -73,6 +78,10 @@ pub(super) fn cases(folder: &Path) -> Result<Found> {
                 "{left} nodules in {ANNOTATIONS} are of scans that are not here"
             ));
         }
+    } else if !found.cases.is_empty() {
+        found.notes.push(format!(
+            "there is no table {ANNOTATIONS}: no scan has its nodules"
+        ));
     }
     Ok(found)
 }

@@ -9,6 +9,7 @@ use super::{Case, File, Part};
 use crate::aside::write_text_aside;
 use crate::error::{Error, Result};
 use crate::points::{field, fields};
+use crate::text::shown;
 
 /// What a column holds.
 enum Column {
@@ -37,31 +38,21 @@ pub fn read(path: &Path) -> Result<Vec<Case>> {
         .map(|(i, line)| (i + 1, line))
         .filter(|(_, line)| !line.trim().is_empty());
     let (number, header) = lines.next().unwrap_or((1, ""));
-    let columns =
-        columns(header).map_err(|(reason, remedy)| wrong(path, number, &reason, remedy))?;
+    let columns = columns(header).map_err(|fault| wrong(path, number, fault))?;
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut cases = Vec::new();
     for (number, line) in lines {
-        let case = case(line, &columns, folder)
-            .map_err(|(reason, remedy)| wrong(path, number, &reason, remedy))?;
+        let case = case(line, &columns, folder).map_err(|fault| wrong(path, number, fault))?;
         if let Some(before) = seen.insert(case.id.clone(), number) {
             let reason = format!("case {} is there twice, first on line {before}", case.id);
-            return Err(wrong(
-                path,
-                number,
-                &reason,
-                "give each case an id of its own",
-            ));
+            let fault = fault(reason, "give each case an id of its own");
+            return Err(wrong(path, number, fault));
         }
         cases.push(case);
     }
     if cases.is_empty() {
-        return Err(wrong(
-            path,
-            number,
-            "the table has no cases",
-            "add a line per case",
-        ));
+        let fault = fault("the table has no cases", "add a line per case");
+        return Err(wrong(path, number, fault));
     }
     Ok(cases)
 }
@@ -146,7 +137,12 @@ fn relative(path: &Path, from: &Path) -> Result<String> {
     })
 }
 
-type Fault = (String, &'static str);
+/// Why, what to do, and the name of a file that comes last.
+type Fault = (String, &'static str, String);
+
+fn fault(reason: impl Into<String>, remedy: &'static str) -> Fault {
+    (reason.into(), remedy, String::new())
+}
 
 fn columns(header: &str) -> Result<Vec<Column>, Fault> {
     const REMEDY: &str = "begin with id,patient,split,image:NAME,label:NAME,points:NAME";
@@ -154,7 +150,7 @@ fn columns(header: &str) -> Result<Vec<Column>, Fault> {
     let mut columns = Vec::new();
     for (i, name) in names.iter().enumerate() {
         if names.iter().skip(i + 1).any(|other| other == name) {
-            return Err((format!("the column '{name}' is there twice"), REMEDY));
+            return Err(fault(format!("the column '{name}' is there twice"), REMEDY));
         }
         columns.push(match (name.as_str(), name.split_once(':')) {
             ("id", _) => Column::Id,
@@ -169,24 +165,24 @@ fn columns(header: &str) -> Result<Vec<Column>, Fault> {
             (_, Some(("points", name))) if !name.is_empty() => {
                 Column::File(Part::Points, name.to_owned())
             }
-            _ => return Err((format!("the column '{name}' is not known"), REMEDY)),
+            _ => return Err(fault(format!("the column '{name}' is not known"), REMEDY)),
         });
     }
     let has = |wanted: fn(&Column) -> bool| columns.iter().any(wanted);
     if !has(|c| matches!(c, Column::Id)) {
-        return Err(("there is no column 'id'".to_owned(), REMEDY));
+        return Err(fault("there is no column 'id'", REMEDY));
     }
     if !has(|c| matches!(c, Column::File(Part::Image, _))) {
-        return Err(("there is no column 'image:NAME'".to_owned(), REMEDY));
+        return Err(fault("there is no column 'image:NAME'", REMEDY));
     }
     Ok(columns)
 }
 
 fn case(line: &str, columns: &[Column], folder: &Path) -> Result<Case, Fault> {
-    let fields = fields(line).ok_or(("a quotation mark is not closed".to_owned(), "close it"))?;
+    let fields = fields(line).ok_or_else(|| fault("a quotation mark is not closed", "close it"))?;
     if fields.len() != columns.len() {
         let reason = format!("{} fields where {} belong", fields.len(), columns.len());
-        return Err((reason, "give each column a field, if an empty one"));
+        return Err(fault(reason, "give each column a field, if an empty one"));
     }
     let mut case = Case::default();
     for (column, text) in columns.iter().zip(fields) {
@@ -201,8 +197,9 @@ fn case(line: &str, columns: &[Column], folder: &Path) -> Result<Case, Fault> {
                 };
                 let path = folder.join(&relative);
                 if !path.exists() {
-                    let reason = format!("the {} '{name}' is not there: {relative}", part.word());
-                    return Err((reason, "paths are relative to the folder of the table"));
+                    let reason = format!("the {} '{name}' is not there", part.word());
+                    let remedy = "paths are relative to the folder of the table";
+                    return Err((reason, remedy, relative));
                 }
                 case.files.push(File {
                     part: *part,
@@ -213,19 +210,34 @@ fn case(line: &str, columns: &[Column], folder: &Path) -> Result<Case, Fault> {
         }
     }
     if case.id.is_empty() {
-        return Err(("the case has no id".to_owned(), "give it one"));
+        return Err(fault("the case has no id", "give it one"));
+    }
+    if !is_name(&case.id) {
+        let remedy = "give it an id that can be the name of a file, without a folder";
+        return Err(("the id is no name of a file".to_owned(), remedy, case.id));
     }
     if !case.files.iter().any(|file| file.part == Part::Image) {
-        return Err((
-            format!("case {} has no image", case.id),
-            "give it one, or drop the line",
-        ));
+        let reason = format!("case {} has no image", case.id);
+        return Err(fault(reason, "give it one, or drop the line"));
     }
     Ok(case)
 }
 
-fn wrong(path: &Path, line: usize, reason: &str, remedy: &str) -> Error {
-    Error::input(path, reason)
+/// Whether files can be called by an id: it is no path, and leads nowhere else.
+fn is_name(id: &str) -> bool {
+    let mut parts = Path::new(id).components();
+    let only = matches!(parts.next(), Some(Component::Normal(part)) if part == id);
+    only && parts.next().is_none() && !id.contains(|c: char| c == '\\' || c.is_control())
+}
+
+/// Names come last in a message.
+fn wrong(path: &Path, line: usize, (reason, remedy, name): Fault) -> Error {
+    let both = if name.is_empty() {
+        path.to_owned()
+    } else {
+        PathBuf::from(format!("{}: {}", shown(&name), path.display()))
+    };
+    Error::input(&both, reason)
         .field(format!("line {line}"))
         .remedy(remedy)
 }

@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use serde_json::json;
-use voxprep_core::volume::{Header, Volume};
+use voxprep_core::volume::{Header, SPACING_ASSUMED, Volume};
 use voxprep_core::voxels::ElementType;
 
 use crate::array::{Image, nowhere, shape};
@@ -40,6 +40,9 @@ impl Numpy {
         let image = npy.array().map_err(refused)?.image(source, options)?;
         source.check_holds(npy.start.saturating_add(image.bytes()))?;
         let mut header = image.header(nowhere(path, image.size())?);
+        header
+            .facts
+            .insert(SPACING_ASSUMED.to_owned(), json!(true));
         header
             .facts
             .insert("npy.header_warning".to_owned(), json!(UNPLACED));

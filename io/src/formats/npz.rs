@@ -140,18 +140,21 @@ fn chosen(members: &Members<'_>, options: &ReadOptions, path: &Path) -> Result<S
 
 /// What the other members say of the image.
 fn described(members: &mut Members<'_>) -> Result<Described> {
+    let mut warnings = Vec::new();
+    let w = &mut warnings;
     let one = |names: Option<Vec<String>>| names.and_then(|names| names.into_iter().next());
     Ok(Described {
-        affine: members.numbers("affine")?,
-        spacing: members.numbers("spacing")?,
-        origin: members.numbers("origin")?,
-        direction: members.numbers("direction")?,
-        frame: one(members.texts("frame")?),
-        channels: members.texts("channels")?,
-        axes: one(members.texts("axes")?),
-        unit: one(members.texts("unit")?),
-        modality: one(members.texts("modality")?),
-        role: one(members.texts("role")?),
+        affine: members.numbers("affine", w)?,
+        spacing: members.numbers("spacing", w)?,
+        origin: members.numbers("origin", w)?,
+        direction: members.numbers("direction", w)?,
+        frame: one(members.texts("frame", w)?),
+        channels: members.texts("channels", w)?,
+        axes: one(members.texts("axes", w)?),
+        unit: one(members.texts("unit", w)?),
+        modality: one(members.texts("modality", w)?),
+        role: one(members.texts("role", w)?),
+        warnings,
     })
 }
 

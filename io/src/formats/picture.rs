@@ -15,16 +15,13 @@ use std::path::Path;
 use serde_json::json;
 use voxprep_core::buf::Buf;
 use voxprep_core::geometry::Geometry;
-use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header, PLACELESS, REGRIDDED, Volume};
+use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header, PLACELESS, SPACING_ASSUMED, Volume};
 
 use crate::ReadOptions;
 use crate::error::{Error, Result};
 use crate::limits::{check_channels, check_voxels};
 use crate::source::{COPY_AGAIN, Source};
 use crate::stored::{Layout, Number};
-
-/// The fact that a spacing was not in the file.
-const SPACING: &str = "picture.spacing";
 
 /// No picture has more numbers per byte: single bits, deflated as well as can be.
 const PACKED: u64 = 8 * 1032;
@@ -148,7 +145,7 @@ impl Picture {
         header.channels = self.colours.channels();
         header.facts.insert(PLACELESS.to_owned(), json!(true));
         if !known {
-            header.facts.insert(SPACING.to_owned(), json!("unknown"));
+            header.facts.insert(SPACING_ASSUMED.to_owned(), json!(true));
         }
         if !warnings.is_empty() {
             let warning = json!(warnings.join("; "));
@@ -237,12 +234,11 @@ fn unpacked(packed: &[u8], out: &mut [u8], row: usize, bits: usize) {
     }
 }
 
-/// How far pixels are apart along rows and between rows, where the file that was read said so or a
-/// step has made it so.
+/// How far pixels are apart, where that was measured: a new grid on top of an assumption is one still.
 fn known_spacing(volume: &Volume) -> Option<[f64; 3]> {
     let facts = &volume.header().facts;
-    let unknown = facts.contains_key(SPACING) && !facts.contains_key(REGRIDDED);
-    (!unknown).then(|| volume.geometry().spacing())
+    let assumed = facts.contains_key(SPACING_ASSUMED);
+    (!assumed).then(|| volume.geometry().spacing())
 }
 
 #[cfg(test)]

@@ -309,6 +309,7 @@ fn described(texts: &BTreeMap<String, String>, path: &Path) -> Result<Described>
         unit: text("unit"),
         modality: text("modality"),
         role: text("role"),
+        warnings: Vec::new(),
     })
 }
 

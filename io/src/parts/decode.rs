@@ -16,8 +16,8 @@ use crate::text::shown;
 /// The longest word that is a number.
 const MOST_WORD: usize = 400;
 
-/// The byte after so many lines that begin at `byte`.
-pub(super) fn after_lines(source: &Source, byte: u64, lines: u64) -> Result<u64> {
+/// The byte after so many lines that begin at `byte`, of which no more than `most` bytes are passed.
+pub(super) fn after_lines(source: &Source, byte: u64, lines: u64, most: u64) -> Result<u64> {
     let mut input = BufReader::new(source.bytes_from(byte)?);
     let (mut at, mut left) = (byte, lines);
     while left > 0 {
@@ -36,6 +36,11 @@ pub(super) fn after_lines(source: &Source, byte: u64, lines: u64) -> Result<u64>
         };
         input.consume(used);
         at += used as u64;
+        if at - byte > most {
+            let reason = format!("more than {most} bytes are to be skipped before the voxels");
+            return Err(Error::limit(source.path(), reason)
+                .remedy("if the file is right, allow it with --no-limits"));
+        }
     }
     Ok(at)
 }

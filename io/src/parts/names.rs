@@ -19,23 +19,22 @@ pub(crate) fn beside(header: &Path, name: &str) -> Result<PathBuf> {
     let relative = place.and_then(|place| named.strip_prefix(place).ok());
     let relative = relative.unwrap_or(named);
     let below = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
+    // Names come last in a message.
+    let both = PathBuf::from(format!("{}: {}", shown(name), header.display()));
     if !relative.components().all(below) {
-        let reason = format!(
-            "the voxels are in the file {}, which is not beside the header or below it",
-            shown(name)
-        );
-        return Err(Error::unsupported(header, reason).remedy(
+        let reason = "the voxels are in a file that is not beside the header or below it";
+        return Err(Error::unsupported(&both, reason).remedy(
             "put both into one folder and name the file without its folder in the header",
         ));
     }
     let path = folder.join(relative);
     let wrong = match path.metadata() {
         Ok(metadata) if metadata.is_file() => return Ok(path),
-        Ok(_) if !name.trim().is_empty() => "which is no ordinary file",
-        _ => "which is missing",
+        Ok(_) if !name.trim().is_empty() => "is no ordinary file",
+        _ => "is missing",
     };
-    let reason = format!("the voxels are in the file {}, {wrong}", shown(name));
-    Err(Error::input(header, reason).remedy("put it beside the header"))
+    let reason = format!("the voxels are in a file that {wrong}");
+    Err(Error::input(&both, reason).remedy("put it beside the header"))
 }
 
 /// The name of a file as a header beside it states it; `None` where a reader would take it for
@@ -168,7 +167,8 @@ mod tests {
                 message.contains("not beside the header or below it; put both"),
                 "{message}"
             );
-            assert!(message.ends_with("a.mhd"), "{message}");
+            let end = format!(": {}: {}", shown(name), header.display());
+            assert!(message.ends_with(&end), "{message}");
         }
         for (name, wrong) in [
             ("", "is missing"),
@@ -177,7 +177,7 @@ mod tests {
         ] {
             let message = beside(&header, name).unwrap_err().to_string();
             assert!(
-                message.contains(&format!("which {wrong}; put it beside the header")),
+                message.contains(&format!("a file that {wrong}; put it beside the header")),
                 "{message}"
             );
         }

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{folder, refused};
+use voxprep_core::volume::SPACING_ASSUMED;
+
+use crate::{folder, read, refused};
 
 fn with(name: &str, bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -188,4 +190,92 @@ fn a_zip_of_something_else_is_still_refused_by_name() {
         "{message}"
     );
     assert!(!Path::new("a.zip").exists());
+}
+
+/// An archive of arrays as they are.
+fn archive(path: &Path, members: &[(&str, Vec<u8>)]) {
+    let mut archive = zip::ZipWriter::new(fs::File::create(path).unwrap());
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in members {
+        archive.start_file(format!("{name}.npy"), stored).unwrap();
+        std::io::Write::write_all(&mut archive, bytes).unwrap();
+    }
+    archive.finish().unwrap();
+}
+
+/// Programs have arrays of their own by the names that say something of an image.
+#[test]
+fn a_member_of_another_kind_is_said_and_not_used() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("a.npz");
+    let array = |descr: &str, shape: &str, bytes: usize| {
+        let dictionary =
+            format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+        npy(&dictionary, bytes)
+    };
+    let image = ("image", array("|u1", "(2, 3, 4)", 24));
+    for (name, member, expected) in [
+        (
+            "spacing",
+            array("<f8", "(2,)", 16),
+            "the member spacing is not 3 numbers; it is not used",
+        ),
+        (
+            "spacing",
+            array("<U4", "(3,)", 48),
+            "the member spacing is not 3 numbers; it is not used",
+        ),
+        (
+            "affine",
+            array("|O", "(3,)", 48),
+            "the member affine is not 16 numbers; it is not used",
+        ),
+        (
+            "channels",
+            array("<i8", "(1,)", 8),
+            "the member channels is not an array of texts; it is not used",
+        ),
+        (
+            "role",
+            array("|u1", "()", 1),
+            "the member role is not an array of texts; it is not used",
+        ),
+        (
+            "origin",
+            array("<f8", "(200000,)", 1_600_000),
+            "bytes, at most 1048576 are read beside an image; it is not used",
+        ),
+    ] {
+        archive(&path, &[image.clone(), (name, member)]);
+        let volume = read(&path);
+        assert_eq!(volume.voxels().size(), [4, 3, 2], "{name}");
+        let said = &volume.header().facts["npz.header_warning"];
+        assert!(said.as_str().unwrap().contains(expected), "{said}");
+    }
+    // What is damaged is no array of another kind.
+    let mut cut = array("<f8", "(3,)", 24);
+    cut.truncate(20);
+    archive(&path, &[image, ("spacing", cut)]);
+    let message = refused(&path);
+    assert!(
+        message.starts_with("npz member spacing: the file ends within its header"),
+        "{message}"
+    );
+}
+
+/// Where nothing says how far voxels are apart, that is a fact, and where something does, it is none.
+#[test]
+fn a_spacing_that_is_assumed_is_a_fact() {
+    for (name, assumed) in [
+        ("int16.npy", true),
+        ("plain.npz", true),
+        ("float32.safetensors", true),
+        ("placed.npz", false),
+        ("placed.safetensors", false),
+    ] {
+        let volume = read(&folder().join(name));
+        let fact = volume.header().facts.get(SPACING_ASSUMED);
+        assert_eq!(fact, assumed.then_some(&true.into()), "{name}");
+    }
 }

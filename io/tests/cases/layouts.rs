@@ -266,3 +266,112 @@ fn a_folder_without_cases_says_so() {
         );
     }
 }
+
+/// IO-09: pictures and arrays do not say where they are: their sizes are compared, and a note says so.
+#[test]
+fn what_has_no_place_is_compared_by_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    volume(&at("a/1.nii"), [5.0, 6.0, 7.0]);
+    volume(&at("b/1.npy"), [0.0; 3]);
+    let search = Search {
+        labels: Some(at("b")),
+        ..Search::default()
+    };
+    let found = voxprep_io::cases::find(&at("a"), &search).unwrap();
+    assert!(found.problems.is_empty(), "{:?}", problems(&found));
+    let note = "1 cases have files that do not say where their voxels are, or how far apart: only \
+                their sizes are compared";
+    assert_eq!(found.notes, [note]);
+    fs::copy(
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/arrays/others/plane.npy"),
+        at("b/1.npy"),
+    )
+    .unwrap();
+    let problems = problems(&voxprep_io::cases::find(&at("a"), &search).unwrap());
+    assert_eq!(problems.len(), 1);
+    assert!(
+        problems[0].contains("voxels, not [4, 3, 2]; "),
+        "{problems:?}"
+    );
+}
+
+/// DS-07: the test set has names and patients of its own, and no labels.
+#[test]
+fn the_test_set_of_lits_is_listed_without_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [
+        "volume-0",
+        "segmentation-0",
+        "test-volume-0",
+        "test-volume-10",
+    ] {
+        volume(&folder.path().join(format!("{name}.nii")), [0.0; 3]);
+    }
+    let found = find(folder.path(), Layout::Lits);
+    assert!(found.problems.is_empty(), "{:?}", problems(&found));
+    assert_eq!(ids(&found), ["test-volume-0", "test-volume-10", "volume-0"]);
+    let patients: Vec<_> = found
+        .cases
+        .iter()
+        .map(|c| c.patient.as_deref().unwrap())
+        .collect();
+    assert_eq!(patients, ["test-0", "test-10", "0"]);
+    let files: Vec<_> = found.cases.iter().map(|c| c.files.len()).collect();
+    assert_eq!(files, [1, 1, 2]);
+}
+
+/// DS-01: a file with a name that means nothing is named.
+#[test]
+fn a_stray_file_of_brats_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["t1", "t1ce", "t2", "flair", "segm"] {
+        volume(
+            &folder.path().join(format!("B_1/B_1_{name}.nii.gz")),
+            [0.0; 3],
+        );
+    }
+    let found = find(folder.path(), Layout::Brats);
+    let note = "a file fits no sequence and no label map, and is left out: B_1/B_1_segm.nii.gz";
+    assert_eq!(found.notes, [note]);
+}
+
+/// DS-02: what LUNA16 usually has and this folder has not.
+#[test]
+fn luna16_without_its_tables_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    volume(&folder.path().join("subset0/1.2.3.mhd"), [0.0; 3]);
+    let found = find(folder.path(), Layout::Luna16);
+    let notes = [
+        "there is no folder seg-lungs-LUNA16: no scan has its lungs",
+        "there is no table annotations.csv: no scan has its nodules",
+    ];
+    assert_eq!(found.notes, notes);
+    assert!(found.points.is_empty() && found.problems.is_empty());
+}
+
+/// IO-08: a folder of slices is one image; a folder of something else is none.
+#[cfg(feature = "dicom")]
+#[test]
+fn a_folder_of_dicom_is_one_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    volume(&at("c.nii"), [0.0; 3]);
+    let written = voxprep_io::read(&at("c.nii"), &ReadOptions::default()).unwrap();
+    let written = written.with_modality(voxprep_core::volume::Modality::Ct);
+    let options = voxprep_io::dicom::SeriesOptions::default();
+    for name in ["a", "b"] {
+        let files = voxprep_io::dicom::write_series(&at(name), &written, &options).unwrap();
+        assert_eq!(files.len(), 2);
+    }
+    // Slices often have no ending.
+    for file in ["IM0001", "IM0002"] {
+        fs::rename(at(&format!("b/{file}.dcm")), at(&format!("b/{file}"))).unwrap();
+    }
+    fs::create_dir(at("notes")).unwrap();
+    fs::write(at("notes/x.txt"), "x").unwrap();
+    let found = find(folder.path(), Layout::Plain);
+    assert!(found.problems.is_empty(), "{:?}", problems(&found));
+    assert_eq!(ids(&found), ["a", "b", "c"]);
+    assert_eq!(found.cases[1].files[0].path, at("b"));
+}

@@ -27,7 +27,7 @@ fn a_table_comes_back_as_it_was_written_with_paths_relative_to_it() {
     table::write(&path, &cases).unwrap();
     let expected = "id,patient,split,image:image,label:label\n\
                     volume-2,\"a, \"\"b\"\"\",,../data/volume-2.nii,../data/segmentation-2.nii\n\
-                    volume-10,,train,../data/volume-10.nii,\n";
+                    volume-10,10,train,../data/volume-10.nii,\n";
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     let again = table::read(&path).unwrap();
     assert_eq!(again.len(), 2);
@@ -99,7 +99,27 @@ fn an_error_names_the_line() {
         ),
         (
             "id,image:a\n1,b.nii\n",
-            "line 2: the image 'a' is not there: b.nii",
+            "line 2: the image 'a' is not there; paths are relative to the folder of the table: 'b.nii': ",
+        ),
+        (
+            "id,image:a\n../1,a.nii\n",
+            "line 2: the id is no name of a file; give it an id that can be the name of a file, without a folder: '../1': ",
+        ),
+        (
+            "id,image:a\n/1,a.nii\n",
+            "line 2: the id is no name of a file",
+        ),
+        (
+            "id,image:a\n1/,a.nii\n",
+            "line 2: the id is no name of a file",
+        ),
+        (
+            "id,image:a\n..,a.nii\n",
+            "line 2: the id is no name of a file",
+        ),
+        (
+            "id,image:a\na\\b,a.nii\n",
+            "line 2: the id is no name of a file",
         ),
         ("id,image:a\n1\n", "line 2: 1 fields where 2 belong"),
         ("id,image:a\n,a.nii\n", "line 2: the case has no id"),

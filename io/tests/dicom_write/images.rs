@@ -3,7 +3,9 @@
 use std::fs;
 
 use voxprep_core::geometry::Geometry;
-use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header, Modality, Unit, Volume};
+use voxprep_core::volume::{
+    AxisKind, ChannelAxis, Channels, Header, Modality, SPACING_ASSUMED, Unit, Volume,
+};
 use voxprep_core::voxels::{ElementType, Voxels};
 use voxprep_io::dicom::{SeriesOptions, Study, write_series};
 use voxprep_io::{Error, ReadOptions, WriteOptions};
@@ -112,6 +114,34 @@ fn a_radiograph_is_computed_radiography_and_keeps_its_eight_bits() {
     assert_same_world(&written, &found);
     assert_eq!(found.header().element_type, ElementType::U8);
     assert_eq!(found.header().modality, Some(Modality::Xray));
+}
+
+/// An assumed distance of pixels is not written as a measured one; CT cannot be without.
+#[test]
+fn an_assumed_spacing_is_not_written_of_a_radiograph() {
+    let grid = Geometry::aligned([5, 4, 1], [1.0; 3], [0.0; 3]).unwrap();
+    for (modality, assumed, expected) in [
+        (Modality::Xray, true, None),
+        (Modality::Xray, false, Some("1\\1")),
+        (Modality::Ct, true, Some("1\\1")),
+    ] {
+        let written = volume(&grid, |i| i as u8 * 12).with_modality(modality);
+        let (mut header, voxels) = written.into_parts();
+        if assumed {
+            header.facts.insert(SPACING_ASSUMED.to_owned(), true.into());
+        }
+        let written = Volume::with_header(header, voxels).unwrap();
+        let place = folder();
+        let path = place.path().join("x");
+        let files = write_series(&path, &written, &SeriesOptions::default()).unwrap();
+        let table = voxprep_io::tags(&files[0], &ReadOptions::default(), false).unwrap();
+        let of = |tag: &str| {
+            let row = table.rows.iter().find(|row| row.tag == tag)?;
+            row.values[0].clone()
+        };
+        assert_eq!(of("0028|0030").as_deref(), expected, "{modality} {assumed}");
+        assert_eq!(of("0018|1164"), None, "{modality} {assumed}");
+    }
 }
 
 #[test]

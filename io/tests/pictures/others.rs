@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use voxprep_core::finding::doubts;
-use voxprep_core::volume::AxisKind;
+use voxprep_core::volume::{AxisKind, SPACING_ASSUMED};
 use voxprep_io::ReadOptions;
 
 use crate::{folder, read, refused, values};
@@ -46,7 +46,7 @@ fn files_of_other_programs_are_read_as_they_read_them() {
             );
         }
         let spacing = volume.geometry().spacing();
-        let known = !volume.header().facts.contains_key("picture.spacing");
+        let known = !volume.header().facts.contains_key(SPACING_ASSUMED);
         assert_eq!(known, row.spacing.is_some(), "{name}");
         for (ours, theirs) in spacing.iter().zip(row.spacing.unwrap_or([1.0; 3])) {
             assert!((ours - theirs).abs() <= 1e-4, "{name}: {spacing:?}");

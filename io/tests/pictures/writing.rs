@@ -6,7 +6,7 @@ use std::process::Command;
 use proptest::prelude::*;
 use voxprep_core::buf::Buf;
 use voxprep_core::geometry::Geometry;
-use voxprep_core::volume::{AxisKind, Channels, Header, Volume};
+use voxprep_core::volume::{AxisKind, Channels, Header, SPACING_ASSUMED, Volume};
 use voxprep_core::voxels::{ElementType, Voxel, Voxels};
 use voxprep_core::with_type;
 use voxprep_io::{ReadOptions, WriteOptions};
@@ -164,12 +164,32 @@ fn what_a_picture_cannot_hold_is_refused_with_the_remedy() {
 #[test]
 fn an_unknown_spacing_stays_unknown() {
     let folder = tempfile::tempdir().unwrap();
-    let original = read(&crate::folder().join("grey16.png"));
-    for name in ["a.png", "a.tif"] {
-        let path = folder.path().join(name);
-        write(&path, &original, 1).unwrap();
-        let header = voxprep_io::read_header(&path, &ReadOptions::default()).unwrap();
-        assert!(header.facts.contains_key("picture.spacing"), "{name}");
+    let array = folder.path().join("b.npy");
+    voxprep_io::write(
+        &array,
+        &volume(ElementType::U8, 1, [5, 4, 1], 1),
+        &WriteOptions::default(),
+    )
+    .unwrap();
+    for original in [crate::folder().join("grey16.png"), array] {
+        let original = read(&original);
+        // A crop changes the grid, and measures nothing.
+        let (mut header, voxels) = original.clone().into_parts();
+        let moved = Geometry::aligned(header.geometry.size(), [1.0; 3], [3.0, 0.0, 0.0]).unwrap();
+        header.put_on(moved, false);
+        let cropped = Volume::with_header(header, voxels).unwrap();
+        let both =
+            [&original, &cropped].map(|volume| ["a.png", "a.tif"].map(|name| (volume, name)));
+        for (volume, name) in both.into_iter().flatten() {
+            let path = folder.path().join(name);
+            write(&path, volume, 1).unwrap();
+            let header = voxprep_io::read_header(&path, &ReadOptions::default()).unwrap();
+            assert_eq!(
+                header.facts.get(SPACING_ASSUMED),
+                Some(&true.into()),
+                "{name}"
+            );
+        }
     }
 }
 

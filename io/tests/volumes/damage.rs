@@ -110,17 +110,17 @@ fn what_is_wrong_with_a_metaimage_is_said_with_its_key() {
         (
             "LOCAL",
             "../a.raw",
-            "the voxels are in the file '../a.raw', which is not beside the header or below it; put both",
+            "the voxels are in a file that is not beside the header or below it; put both",
         ),
         (
             "LOCAL",
             "/etc/passwd",
-            "the voxels are in the file '/etc/passwd', which is not beside",
+            "the voxels are in a file that is not beside",
         ),
         (
             "LOCAL",
             "b.raw",
-            "the voxels are in the file 'b.raw', which is missing; put it beside the header",
+            "the voxels are in a file that is missing; put it beside the header",
         ),
         (
             "LOCAL",
@@ -271,7 +271,7 @@ fn what_is_wrong_with_a_nrrd_file_is_said_with_its_field() {
         (
             "encoding: raw",
             "encoding: raw\ndata file: b.raw",
-            "the voxels are in the file 'b.raw', which is missing",
+            "the voxels are in a file that is missing",
         ),
         (
             "encoding: raw",
@@ -287,6 +287,37 @@ fn what_is_wrong_with_a_nrrd_file_is_said_with_its_field() {
         let message = spoilt(NRRD, from, to);
         assert!(message.starts_with(expected), "{to}: {message}");
     }
+}
+
+/// A line that never ends, inside what is packed, would be inflated for as long as it is.
+#[test]
+fn lines_to_be_skipped_have_an_end() {
+    let folder = Folder::new();
+    let header = NRRD.replacen("encoding: raw", "encoding: raw\nline skip: 1", 1);
+    let gzip = |bytes: &[u8]| {
+        let level = flate2::Compression::best();
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), level);
+        std::io::Write::write_all(&mut packed, bytes).unwrap();
+        packed.finish().unwrap()
+    };
+    let mut endless = header.clone().into_bytes();
+    endless.resize(endless.len() + (17 << 20), b'x');
+    endless.push(b'\n');
+    endless.resize(endless.len() + 48, 7);
+    let path = folder.with("a.nrrd", &gzip(&endless));
+    let message = refused(&path);
+    let expected = "more than 16777216 bytes are to be skipped before the voxels; if the file is right, \
+                    allow it with --no-limits: ";
+    assert!(message.starts_with(expected), "{message}");
+    let trusted = ReadOptions {
+        no_limits: true,
+        ..ReadOptions::default()
+    };
+    let volume = voxprep_io::read(&path, &trusted).unwrap();
+    assert_eq!(values(&volume), [1799.0; 24]);
+    let short = [header.as_bytes(), b"a line\n", &[7; 48]].concat();
+    let volume = read(&folder.with("b.nrrd", &gzip(&short))).unwrap();
+    assert_eq!(values(&volume), [1799.0; 24]);
 }
 
 /// A file that declares much is refused before memory is asked for, unless it is trusted.

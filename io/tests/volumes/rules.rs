@@ -280,7 +280,7 @@ fn a_header_beside_its_voxels_is_written_last_and_names_them() {
     for (name, packed, expected) in [
         ("a.mhd", 0, "ElementDataFile = a.raw\n"),
         ("a.MHD", 1, "ElementDataFile = a.zraw\n"),
-        ("b.nhdr", 0, "data file: b.raw\n"),
+        ("b.nhdr", 0, "data file: b.nrrd.raw\n"),
         ("b.nhdr", 9, "data file: b.raw.gz\n"),
     ] {
         let path = folder.path(name);
@@ -298,6 +298,47 @@ fn a_header_beside_its_voxels_is_written_last_and_names_them() {
         message.contains("cannot be stated in a MetaImage header; give another name"),
         "{message}"
     );
+}
+
+/// Neither header takes the voxels of the other for its own.
+#[test]
+fn a_mhd_and_a_nhdr_of_one_name_can_be_in_one_folder() {
+    let folder = Folder::new();
+    for packed in [0, 1] {
+        let wide = mha("ElementSpacing = 1 2 3\n").unwrap();
+        let narrow = shaped("2 3 4", "").unwrap();
+        let [a, b] = ["a.mhd", "a.nhdr"].map(|name| folder.path(name));
+        voxprep_io::write(&a, &wide, &level(packed)).unwrap();
+        voxprep_io::write(&b, &narrow, &level(packed)).unwrap();
+        assert_same(&read(&a).unwrap(), &wide, "a.mhd");
+        assert_same(&read(&b).unwrap(), &narrow, "a.nhdr");
+        let names = |path: &Path| voxprep_io::files(path, &level(packed));
+        assert_ne!(names(&a)[0], names(&b)[0]);
+    }
+}
+
+/// Sorted by their numbers, not as texts; with one that is none, all are left out.
+#[test]
+fn gradients_belong_to_the_image_of_their_number() {
+    let line = |number: usize| format!("DWMRI_gradient_{number}:={number} 0 0\n");
+    let lines: String = (0..12).map(line).collect();
+    let expected: Vec<[f64; 3]> = (0..12).map(|i| [f64::from(i), 0.0, 0.0]).collect();
+    let volume = nrrd(&lines).unwrap();
+    let found = fact(&volume, "nrrd.dwmri_gradients");
+    assert_eq!(found, Some(&serde_json::json!(expected)));
+    assert!(!warning(&volume).contains("gradients"));
+    for (from, to) in [
+        ("=1 0 0", "=1 0"),
+        ("=1 0 0", "=1 0 x"),
+        ("=1 0 0", "=nan 0 0"),
+        ("gradient_1:", "gradient_one:"),
+        ("gradient_1:", "gradient_12:"),
+    ] {
+        let volume = nrrd(&lines.replacen(from, to, 1)).unwrap();
+        assert_eq!(fact(&volume, "nrrd.dwmri_gradients"), None, "{to}");
+        let expected = "the gradients of diffusion are not numbered from 0 with three numbers each";
+        assert!(warning(&volume).contains(expected), "{}", warning(&volume));
+    }
 }
 
 /// The same bytes for any number of threads, without a time or a name.

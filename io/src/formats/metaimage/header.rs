@@ -86,7 +86,7 @@ impl Image {
             size,
             scale: None,
         };
-        let parts = parts(source, &fields, &lengths, layout)?;
+        let mut parts = parts(source, &fields, &lengths, layout)?;
         parts.check(source, options)?;
 
         let mut warnings = Vec::new();
@@ -179,6 +179,7 @@ fn parts(source: &Source, fields: &Fields, lengths: &[usize], layout: Layout) ->
         packed: stated.filter(|_| packed && files.len() <= 1),
         files,
         begin,
+        starts: Vec::new(),
     })
 }
 

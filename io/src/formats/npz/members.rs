@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::header_length;
 use crate::error::{Error, Result};
-use crate::formats::npy::header::parse;
+use crate::formats::npy::header::{Refusal, parse};
 use crate::formats::npy::refused;
 use crate::formats::safetensors::clean;
 use crate::source::{COPY_AGAIN, Reader, Source};
@@ -124,25 +124,35 @@ impl<'a> Members<'a> {
         Ok(bytes)
     }
 
-    /// The numbers of a small array, by rows; `None` where there is no such member.
-    pub(super) fn numbers<const N: usize>(&mut self, name: &str) -> Result<Option<[f64; N]>> {
-        let Some(bytes) = self.small(name)? else {
+    /// The numbers of a small array, by rows; `None` where there is no such member, or it is something
+    /// else, which goes to the warnings: programs have arrays of their own by such names.
+    pub(super) fn numbers<const N: usize>(
+        &mut self,
+        name: &str,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<[f64; N]>> {
+        let Some(bytes) = self.small(name, warnings)? else {
             return Ok(None);
         };
         let path = self.source.path();
         let field = field(name);
-        let refused = |refusal| refused(path, &field, refusal);
-        let npy = parse(bytes.as_slice()).map_err(refused)?;
-        let array = npy.array().map_err(refused)?;
-        let wrong = || {
-            Error::input(path, format!("it is not {N} numbers"))
-                .field(field.clone())
-                .remedy("save it as an array of float64")
+        let mut strange = || {
+            warnings.push(format!("the member {name} is not {N} numbers; it is not used"));
+            Ok(None)
+        };
+        let npy = match parse(bytes.as_slice()) {
+            Ok(npy) => npy,
+            Err(Refusal::Unsupported(..)) => return strange(),
+            Err(refusal) => return Err(refused(path, &field, refusal)),
+        };
+        let Ok(array) = npy.array() else {
+            return strange();
         };
         let count = array.shape.iter().try_fold(1_u64, |n, &l| n.checked_mul(l));
         if count != Some(N as u64) || array.complex {
-            return Err(wrong());
+            return strange();
         }
+        let short = || damaged(path, "it ends within its numbers").field(field.clone());
         let layout = Layout {
             number: array.number,
             big_endian: array.big_endian,
@@ -161,19 +171,32 @@ impl<'a> Members<'a> {
                 Some(n) if array.shape.len() == 2 && n * n == N => i % n * n + i / n,
                 _ => i,
             };
-            *to = voxels.get(0, [at, 0, 0]).ok_or_else(wrong)?;
+            *to = voxels.get(0, [at, 0, 0]).ok_or_else(short)?;
         }
         Ok(Some(numbers))
     }
 
-    /// The texts of a small array; `None` where there is no such member.
-    pub(super) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>> {
-        let Some(bytes) = self.small(name)? else {
+    /// The texts of a small array; `None` where there is no such member, or it is something else, which
+    /// goes to the warnings.
+    pub(super) fn texts(
+        &mut self,
+        name: &str,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Vec<String>>> {
+        let Some(bytes) = self.small(name, warnings)? else {
             return Ok(None);
         };
         let path = self.source.path();
         let bytes = bytes.as_slice();
-        let npy = parse(bytes).map_err(|refusal| refused(path, &field(name), refusal))?;
+        let mut strange = || {
+            warnings.push(format!("the member {name} is not an array of texts; it is not used"));
+            Ok(None)
+        };
+        let npy = match parse(bytes) {
+            Ok(npy) => npy,
+            Err(Refusal::Unsupported(..)) => return strange(),
+            Err(refusal) => return Err(refused(path, &field(name), refusal)),
+        };
         let texts = npy.text().and_then(|(characters, big_endian)| {
             let each = characters.checked_mul(4)?;
             let data = bytes.get(usize::try_from(npy.start).ok()?..)?;
@@ -199,24 +222,23 @@ impl<'a> Members<'a> {
                 .map(text)
                 .collect::<Option<Vec<_>>>()
         });
-        texts.map(Some).ok_or_else(|| {
-            Error::input(path, "it is not an array of texts")
-                .field(field(name))
-                .remedy("save it as an array of str")
-        })
+        match texts {
+            Some(texts) => Ok(Some(texts)),
+            None => strange(),
+        }
     }
 
-    /// All bytes of a member that may only be small.
-    fn small(&mut self, name: &str) -> Result<Option<Buf<u8>>> {
+    /// All bytes of a member that may only be small; a larger one is something else.
+    fn small(&mut self, name: &str, warnings: &mut Vec<String>) -> Result<Option<Buf<u8>>> {
         if !self.names().any(|n| n == name) {
             return Ok(None);
         }
         let size = self.size(name)?;
         if size > MOST {
-            let reason = format!("it has {size} bytes, at most {MOST} are read beside an image");
-            return Err(Error::limit(self.source.path(), reason)
-                .field(field(name))
-                .remedy("rename that array: its name says something of the image's place"));
+            warnings.push(format!(
+                "the member {name} has {size} bytes, at most {MOST} are read beside an image; it is not used"
+            ));
+            return Ok(None);
         }
         self.bytes(name).map(Some)
     }

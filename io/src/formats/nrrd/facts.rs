@@ -10,8 +10,12 @@ use crate::text::reals;
 /// The longest name of a segment that is kept.
 const MOST_NAME: usize = 64;
 
-/// The facts of a header.
-pub(super) fn facts(fields: &Fields, space: Option<Space>) -> Map<String, Value> {
+/// The facts of a header; what is doubtful about them goes to the warnings.
+pub(super) fn facts(
+    fields: &Fields,
+    space: Option<Space>,
+    warnings: &mut Vec<&'static str>,
+) -> Map<String, Value> {
     let mut facts = Map::new();
     let mut keep = |key: &str, value: Value| facts.insert(format!("nrrd.{key}"), value);
     for (key, field) in [("datatype", "type"), ("encoding", "encoding")] {
@@ -51,10 +55,16 @@ pub(super) fn facts(fields: &Fields, space: Option<Space>) -> Map<String, Value>
     if let Some(b_value) = b_value.filter(|b| b.is_finite()) {
         keep("dwmri_b_value", json!(b_value));
     }
-    let gradients = gradients(fields);
-    if !gradients.is_empty() {
-        keep("dwmri_gradients", json!(gradients));
-    }
+    match gradients(fields) {
+        Some(gradients) if !gradients.is_empty() => keep("dwmri_gradients", json!(gradients)),
+        Some(_) => None,
+        None => {
+            warnings.push(
+                "the gradients of diffusion are not numbered from 0 with three numbers each; none is kept",
+            );
+            None
+        }
+    };
     let segments = segments(fields);
     if !segments.is_empty() {
         keep("segments", json!(segments));
@@ -76,13 +86,23 @@ fn measurement_frame(fields: &Fields, space: Option<Space>) -> Option<Value> {
     Some(json!(turned.collect::<Vec<_>>()))
 }
 
-/// The directions of diffusion, in the order of their numbers.
-fn gradients(fields: &Fields) -> Vec<Vec<f64>> {
-    let keys = fields.keys.iter();
-    keys.filter(|(key, _)| key.starts_with("DWMRI_gradient_"))
-        .filter_map(|(_, text)| reals(text).ok())
-        .filter(|vector| vector.len() == 3 && vector.iter().all(|v| v.is_finite()))
-        .collect()
+/// The directions of diffusion, in the order of their numbers; `None` where one is missing or is no
+/// vector: those behind it would belong to other images than they seem to.
+fn gradients(fields: &Fields) -> Option<Vec<[f64; 3]>> {
+    let mut numbered = Vec::new();
+    for (key, text) in &fields.keys {
+        let Some(number) = key.strip_prefix("DWMRI_gradient_") else {
+            continue;
+        };
+        let vector = <[f64; 3]>::try_from(reals(text).ok()?).ok()?;
+        if vector.iter().any(|v| !v.is_finite()) {
+            return None;
+        }
+        numbered.push((number.parse::<usize>().ok()?, vector));
+    }
+    numbered.sort_by_key(|(number, _)| *number);
+    let in_order = numbered.iter().enumerate().all(|(i, (n, _))| *n == i);
+    in_order.then(|| numbered.into_iter().map(|(_, vector)| vector).collect())
 }
 
 /// The segments of a label map: what Slicer says of each.

@@ -41,7 +41,7 @@ impl Image {
         let channels = channels.ok_or_else(|| wrong(path, "sizes", reason))?;
         limits::check_channels(path, channels)?;
         let (layout, order) = layout(path, &fields, &axes, channels)?;
-        let parts = parts(source, &fields, layout)?;
+        let mut parts = parts(source, &fields, layout)?;
         parts.check(source, options)?;
 
         let placed = place::world_from_index(path, &fields, &axes)?;
@@ -49,8 +49,8 @@ impl Image {
             .map_err(|e| Error::core(path, e))?;
         let mut header = Header::new(geometry, parts.usual_type());
         header.channels = axes.channels();
-        header.facts = facts::facts(&fields, axes.space);
         let mut warnings = Vec::new();
+        header.facts = facts::facts(&fields, axes.space, &mut warnings);
         if axes.doubtful {
             warnings.push(
                 "nothing says which of its axes are those of space: the three fastest are taken",
@@ -192,6 +192,7 @@ fn parts(source: &Source, fields: &Fields, layout: Layout) -> Result<Parts> {
         files,
         begin,
         packed: None,
+        starts: Vec::new(),
     })
 }
 

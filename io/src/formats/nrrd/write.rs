@@ -18,10 +18,15 @@ use crate::{WriteOptions, gzip};
 /// Teem reads no more axes than this.
 const MOST_AXES: usize = 16;
 
-/// The file of the voxels, where the name asks for two files.
+/// The file of the voxels, where the name asks for two files. It is not the one that a `.mhd` of the
+/// same name has: each header would take the voxels of the other for its own.
 pub(super) fn voxels(path: &Path, options: &WriteOptions) -> Option<PathBuf> {
     let header = extension(path) == Some("nhdr");
-    let other = if options.level == 0 { "raw" } else { "raw.gz" };
+    let other = if options.level == 0 {
+        "nrrd.raw"
+    } else {
+        "raw.gz"
+    };
     header.then(|| path.with_extension(other))
 }
 

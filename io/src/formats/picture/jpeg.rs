@@ -18,8 +18,12 @@ struct Jpeg;
 
 /// The longest side that the format has.
 const MOST: usize = 65_535;
-/// The mark at the end.
-const END: [u8; 2] = [0xff, 0xd9];
+/// The marks of a start of a scan, of the end, and of what has no length.
+const SCAN: u8 = 0xda;
+const END: u8 = 0xd9;
+const ALONE: [u8; 10] = [
+    0x01, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8,
+];
 
 impl Jpeg {
     /// The picture, and a decoder that has read its header.
@@ -95,7 +99,7 @@ impl Format for Jpeg {
         plain(source)?;
         let bytes = source.raw_from(0, source.len())?;
         let (picture, mut decoder) = Self::decoder(source, &bytes, options)?;
-        if !bytes.as_slice().windows(2).rev().any(|end| end == END) {
+        if !is_whole(bytes.as_slice()) {
             return Err(
                 Error::input(source.path(), "the file ends before the end of its picture")
                     .field("JPEG")
@@ -118,6 +122,37 @@ impl Format for Jpeg {
             .map_err(|error| undecoded(source.path(), "JPEG", &error))?;
         picture.volume(source, decoded, false, false)
     }
+}
+
+/// Whether the mark of the end comes after a scan. That of a thumbnail in the Exif data is within a
+/// segment, and is passed over with it.
+fn is_whole(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    let mut scanned = false;
+    while let Some(rest) = bytes.get(at..) {
+        // The next mark: behind a scan its numbers come first, in which 0xff is followed by 0.
+        let mark = |(i, pair): (usize, &[u8])| match *pair {
+            [0xff, 0 | 0xff] => None,
+            [0xff, mark] => Some((i, mark)),
+            _ => None,
+        };
+        let Some((found, mark)) = rest.windows(2).enumerate().find_map(mark) else {
+            return false;
+        };
+        at += found + 2;
+        match mark {
+            END => return scanned,
+            mark if ALONE.contains(&mark) => {}
+            mark => {
+                scanned |= mark == SCAN;
+                let Some(length) = bytes.get(at..).and_then(|b| b.first_chunk::<2>()) else {
+                    return false;
+                };
+                at += usize::from(u16::from_be_bytes(*length));
+            }
+        }
+    }
+    false
 }
 
 register_format!(Jpeg);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use rayon::prelude::*;
-use voxprep_core::volume::{Header, Unit, Volume};
+use voxprep_core::volume::{Header, SPACING_ASSUMED, Unit, Volume};
 use voxprep_core::voxels::{ElementType, Voxel, Voxels};
 use voxprep_core::with_type;
 
@@ -159,8 +159,13 @@ fn common(
     } else {
         tags::PIXEL_SPACING
     };
-    data.decimals(spacing, &place.pixel_spacing);
-    if matches!(kind, Kind::Ct | Kind::Mr) || !place.is_plain || place.slices.len() > 1 {
+    let sliced = matches!(kind, Kind::Ct | Kind::Mr);
+    // CT and MR cannot be without a distance; elsewhere an assumed one must not pass for a measured.
+    let measured = sliced || !header.facts.contains_key(SPACING_ASSUMED);
+    if measured {
+        data.decimals(spacing, &place.pixel_spacing);
+    }
+    if sliced || measured && (!place.is_plain || place.slices.len() > 1) {
         data.decimals(tags::SLICE_THICKNESS, &[place.between])
             .decimals(tags::SPACING_BETWEEN_SLICES, &[place.between]);
     }
