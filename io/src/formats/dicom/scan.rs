@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dicom_core::Tag;
+use dicom_core::{Tag, VR};
 use dicom_core::dictionary::DataDictionary as _;
 use dicom_core::dictionary::DataDictionaryEntry as _;
 use dicom_dictionary_std::StandardDataDictionary;
@@ -100,8 +100,8 @@ pub(super) struct Element {
     /// Where the element begins, its tag that is, and where the next one does.
     pub(super) start: u64,
     pub(super) end: u64,
-    /// Whether it holds an unknown element of undefined length, whose items are implicit whatever
-    /// the file is: parsers go on in the file's own encoding, and read lengths where there are none.
+    /// Whether it holds what parsers stumble over: an unknown element of undefined length, whose items
+    /// are implicit whatever the file is, or a number of a length that no number has.
     pub(super) mixed: bool,
 }
 
@@ -302,6 +302,16 @@ pub(super) fn is_short(vr: [u8; 2]) -> Option<bool> {
     }
 }
 
+/// Bytes of one value, where a value has a length of its own.
+fn unit(vr: VR) -> u32 {
+    match vr {
+        VR::US | VR::SS | VR::OW => 2,
+        VR::UL | VR::SL | VR::FL | VR::AT | VR::OL | VR::OF => 4,
+        VR::FD | VR::SV | VR::UV | VR::OD | VR::OV => 8,
+        _ => 1,
+    }
+}
+
 /// Walks through a file up to its pixel data.
 ///
 /// # Errors
@@ -418,7 +428,7 @@ struct Walk<'a> {
     path: &'a Path,
     explicit: bool,
     big: bool,
-    /// Whether an unknown element of undefined length was met.
+    /// Whether something was met that parsers stumble over.
     mixed: bool,
 }
 
@@ -516,12 +526,15 @@ impl Walk<'_> {
         if !self.bytes.reach(end, self.path)? {
             return Err(self.wrong(head.tag, "the file ends within this element"));
         }
-        let is_sequence = if self.explicit {
-            head.vr == *b"SQ"
+        let vr = if self.explicit {
+            VR::from_binary(head.vr).unwrap_or(VR::UN)
         } else {
             let entry = StandardDataDictionary.by_tag(head.tag);
-            entry.is_some_and(|entry| entry.vr().relaxed() == dicom_core::VR::SQ)
+            entry.map_or(VR::UN, |entry| entry.vr().relaxed())
         };
+        // Of a broken number parsers read the whole ones only, and go on within the rest.
+        self.mixed |= !length.is_multiple_of(unit(vr));
+        let is_sequence = vr == VR::SQ;
         if is_sequence && length > 0 {
             self.sequence(head.tag, start, end, Some(end), depth)?;
         }
