@@ -57,7 +57,7 @@ pub use crate::error::{Error, Fault, Result};
 pub mod dicom {
     pub use crate::formats::dicom::{
         Audited, Deidentified, DeidentifyOptions, Edited, HeaderEdits, SeriesOptions, Study,
-        UidKey, audit, deidentify, edit, write_series,
+        UidKey, audit, check_burned_in, deidentify, edit, write_series,
     };
 }
 

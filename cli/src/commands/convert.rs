@@ -162,7 +162,7 @@ impl Convert {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         let reading = self.work.start()?;
         if !self.set_tag.is_empty() || !self.delete_tag.is_empty() {
-            return self.edit(out);
+            return self.edit(out, &reading);
         }
         let to_dicom = self.format == Some(Target::Dicom);
         let asks_dicom = self.label || self.modality.is_some() || self.template.is_some();
@@ -173,10 +173,13 @@ impl Convert {
         }
         let is_image_file = voxprep_io::writable_extension(&self.output).is_some();
         if self.deidentify && !is_image_file && !to_dicom {
-            return self.deidentify_dicom(out);
+            return self.deidentify_dicom(out, &reading);
         }
         if !to_dicom {
             check_image_file(&self.output, &self.input)?;
+        }
+        if self.deidentify {
+            self.check_burned_in()?;
         }
         let mut volume = voxprep_io::read(&self.input, &reading)?;
         warn(&doubts(volume.header()).collect::<Vec<_>>());
@@ -213,6 +216,16 @@ impl Convert {
             ..ReadOptions::default()
         };
         let written = voxprep_io::read_header(&self.output, &written)?;
+        if volume.header().unit == Unit::Unknown
+            && self.template.is_some()
+            && written.unit == Unit::Hu
+        {
+            let path = self.output.display();
+            say(
+                "note",
+                format_args!("the template is a CT: the values are written as HU: {path}"),
+            );
+        }
         let lost = lost(&turned(volume.header(), &written), &written);
         if !lost.is_empty() {
             let path = self.output.display();

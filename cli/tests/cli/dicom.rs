@@ -132,6 +132,7 @@ fn headers_are_edited_and_deidentified_from_the_command_line() {
         "burned into the pixels of 3 images",
         "faces",
         "not shifted",
+        "comments of a JPEG stream",
         "docs/deidentify.md",
     ] {
         assert!(answer.stderr.contains(said), "{said}: {}", answer.stderr);
@@ -151,6 +152,79 @@ fn headers_are_edited_and_deidentified_from_the_command_line() {
         "{}",
         answer.stderr
     );
+}
+
+/// What would be ignored is refused, and so are names that say another format.
+#[test]
+fn dicom_to_dicom_refuses_what_it_would_not_do() {
+    let case = Case::new();
+    case.voxprep("convert scan.nii.gz a --format dicom --modality CT");
+    for option in ["--series 3", "--slices split", "--padding air", "--voi"] {
+        for what in ["--deidentify", "--set-tag PatientID=3"] {
+            let name = option.split(' ').next().unwrap();
+            refused(
+                &case,
+                &format!("convert a b {what} {option}"),
+                USAGE,
+                &[name],
+            );
+        }
+    }
+    refused(
+        &case,
+        "convert a b --deidentify --type u8",
+        USAGE,
+        &["--type"],
+    );
+    refused(
+        &case,
+        "convert a/IM0001.dcm o.nii.gz --set-tag PatientID=3",
+        USAGE,
+        &["write DICOM", "o.nii.gz"],
+    );
+    refused(
+        &case,
+        "convert a a/b --set-tag PatientID=3",
+        USAGE,
+        &["in the folder that is read"],
+    );
+}
+
+/// IO-10: text in the pixels is as much of a secret in another format.
+#[test]
+fn burned_in_text_is_refused_in_every_format() {
+    let case = Case::new();
+    case.voxprep("convert scan.nii.gz a --format dicom --modality CT");
+    case.voxprep("convert a b --set-tag BurnedInAnnotation=YES")
+        .quiet();
+    for output in ["c", "c.nii.gz", "c --format dicom"] {
+        refused(
+            &case,
+            &format!("convert b {output} --deidentify"),
+            1,
+            &["--keep-burned-in"],
+        );
+    }
+    let answer = case.voxprep("convert b c.nii.gz --deidentify --keep-burned-in");
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    assert!(
+        answer
+            .stderr
+            .contains("kept as asked: text in the pixels of 3 images"),
+        "{}",
+        answer.stderr
+    );
+}
+
+/// An image that says neither what it is nor in which unit is what its template is.
+#[test]
+fn a_template_in_hounsfield_units_says_the_unit_of_the_image() {
+    let case = Case::new();
+    case.voxprep("convert scan.nii.gz a --format dicom --modality CT");
+    let answer = case.voxprep("convert scan.nii.gz b --format dicom --template a");
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    assert!(answer.stderr.contains("written as HU"), "{}", answer.stderr);
+    assert_eq!(case.read("b").header().unit, voxprep_core::volume::Unit::Hu);
 }
 
 fn holds(bytes: &[u8], text: &str) -> bool {

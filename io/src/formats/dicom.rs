@@ -19,7 +19,7 @@
 //! | `identifiers`, `audit` | which attributes identify somebody, what becomes of them, and their values in a file |
 //! | `file`, `elements`, `spelling` | a file, its elements and their values as bytes |
 //! | `edit` | attributes set and deleted, all else kept |
-//! | `deidentify` | identifying attributes removed or replaced |
+//! | `deidentify`, `mentions` | identifying attributes removed or replaced, and texts that repeat who the patient is |
 //! | `write` | volumes as series, label maps as segmentation objects |
 //!
 //! Sources: PS3.3 (2024) C.7.6.1 to C.7.6.3, C.7.6.16, C.11.1, C.11.2, A.51; PS3.5 chapters 7, 8 and
@@ -41,6 +41,7 @@ mod folder;
 mod identifiers;
 mod instance;
 mod lut;
+mod mentions;
 mod pixels;
 mod scan;
 mod seg;
@@ -64,7 +65,7 @@ use crate::source::Source;
 use crate::{ReadOptions, SeriesInfo};
 
 pub use audit::{Audited, audit};
-pub use deidentify::{Deidentified, DeidentifyOptions, UidKey, deidentify};
+pub use deidentify::{Deidentified, DeidentifyOptions, UidKey, check_burned_in, deidentify};
 pub use edit::{Edited, HeaderEdits, edit};
 pub use write::{SeriesOptions, Study, write_series};
 

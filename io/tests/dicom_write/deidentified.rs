@@ -5,7 +5,7 @@ use std::path::Path;
 
 use voxprep_io::dicom::{DeidentifyOptions, UidKey, audit, deidentify};
 
-use crate::made::{PIXELS, Syntax, bytes, file, image, short, text, with};
+use crate::made::{PIXELS, Syntax, bytes, file, image, items, short, text, with};
 use crate::{folder, read};
 
 fn options(secret: &[u8]) -> DeidentifyOptions {
@@ -265,4 +265,172 @@ fn what_follows_the_pixels_and_unknown_attributes_go_and_documents_are_left_out(
     fs::write(from.join("2"), file(Syntax::Explicit, "1.2.3.1", &image())).unwrap();
     let done = deidentify(&from, &place.path().join("to"), &options(b"k")).unwrap();
     assert_eq!((done.files.len(), done.left_out.len()), (1, 1));
+}
+
+/// Deidentifies a file of these elements; what is written, as bytes.
+fn deidentified(elements: &[crate::made::Made]) -> Vec<u8> {
+    let place = folder();
+    let [a, b] = ["a", "b"].map(|name| place.path().join(name));
+    fs::write(&a, file(Syntax::Explicit, "1.2.3.1", elements)).unwrap();
+    deidentify(&a, &b, &options(b"k")).unwrap();
+    fs::read(&b).unwrap()
+}
+
+/// IO-10: what people wrote into sequences that the profile replaces goes with their items.
+#[test]
+fn free_text_of_reports_and_annotations_goes_and_reports_are_left_out() {
+    let said = |undefined| {
+        let item = vec![text(0x0040, 0xA160, "UT", "seen by Sherlock")];
+        let note = vec![text(0x0070, 0x0006, "ST", "nodule of Watson")];
+        vec![
+            items(0x0040, 0x0555, vec![item.clone()], undefined),
+            items(0x0040, 0xA730, vec![item.clone()], undefined),
+            items(0x0040, 0xB020, vec![note.clone()], undefined),
+            items(
+                0x0070,
+                0x0001,
+                vec![vec![items(0x0070, 0x0008, vec![note], undefined)]],
+                undefined,
+            ),
+        ]
+    };
+    for undefined in [false, true] {
+        let whole = deidentified(&with(image(), said(undefined)));
+        for name in ["Sherlock", "Watson"] {
+            assert!(!holds(&whole, name), "{name}");
+        }
+    }
+    let place = folder();
+    let from = place.path().join("from");
+    fs::create_dir_all(&from).unwrap();
+    let report = with(
+        image(),
+        vec![text(0x0008, 0x0016, "UI", "1.2.840.10008.5.1.4.1.1.88.33")],
+    );
+    fs::write(from.join("1"), file(Syntax::Explicit, "1.2.3.1", &report)).unwrap();
+    fs::write(from.join("2"), file(Syntax::Explicit, "1.2.3.1", &image())).unwrap();
+    let done = deidentify(&from, &place.path().join("to"), &options(b"k")).unwrap();
+    assert_eq!((done.files.len(), done.left_out.len()), (1, 1));
+}
+
+/// IO-10: the dictionary says what an attribute is, whatever VR the file states.
+#[test]
+fn a_wrong_vr_hides_nobody() {
+    let mut hidden = vec![0xFE, 0xFF, 0x00, 0xE0, 24, 0, 0, 0];
+    hidden.extend([0x08, 0x00, 0x70, 0x00, b'L', b'O', 16, 0]);
+    hidden.extend(b"Moriarty^James  ");
+    let whole = deidentified(&with(
+        image(),
+        vec![
+            text(0x0014, 0x2006, "LO", "Holmes^Mycroft"),
+            bytes(0x0008, 0x1140, "OB", &hidden),
+            bytes(0x0018, 0x1016, "OB", b"of Jane "),
+        ],
+    ));
+    for name in ["Holmes", "Moriarty", "Jane"] {
+        assert!(!holds(&whole, name), "{name}");
+    }
+}
+
+/// IO-10: a code that repeats the name is replaced, the codes beside it stay.
+#[test]
+fn names_in_codes_and_in_other_letters_go() {
+    let place = folder();
+    let [a, b] = ["a", "b"].map(|name| place.path().join(name));
+    let elements = with(
+        image(),
+        vec![
+            text(0x0008, 0x0005, "CS", "ISO_IR 192"),
+            text(0x0008, 0x0008, "CS", "ORIGINAL\\PRIMARY\\MÜLLER-ORG"),
+            text(0x0010, 0x0010, "PN", "Müller-Org^Jan"),
+            text(0x0010, 0x0020, "LO", "17"),
+            text(0x0018, 0x0021, "CS", "SK\\MÜLLER"),
+            text(0x0018, 0x0022, "CS", "JAN"),
+            text(0x0018, 0x0024, "SH", "*fl3d for MÜLLER"),
+            text(0x0018, 0x1016, "LO", "the case 17"),
+            text(0x0018, 0x1018, "LO", "of January 170"),
+        ],
+    );
+    fs::write(&a, file(Syntax::Explicit, "1.2.3.1", &elements)).unwrap();
+    deidentify(&a, &b, &options(b"k")).unwrap();
+    let file = dicom_object::open_file(&b).unwrap();
+    for (name, expected) in [
+        ("ImageType", "ORIGINAL\\PRIMARY\\REMOVED"),
+        ("SequenceVariant", "SK\\REMOVED"),
+        ("ScanOptions", "REMOVED"),
+        ("SequenceName", "REMOVED"),
+        ("SecondaryCaptureDeviceManufacturer", "REMOVED"),
+        (
+            "SecondaryCaptureDeviceManufacturerModelName",
+            "of January 170",
+        ),
+        ("Modality", "MR"),
+    ] {
+        let values = file.element_by_name(name).unwrap().to_multi_str().unwrap();
+        assert_eq!(values.join("\\"), expected, "{name}");
+    }
+}
+
+/// IO-10: patients whose identifiers differ only in bytes that are no UTF-8 stay two patients.
+#[test]
+fn identifiers_in_other_character_sets_are_not_merged() {
+    let place = folder();
+    let pseudonym = |name: &str, charset: &'static str, identifier: &[u8]| {
+        let [a, b] = ["a", "b"].map(|end| place.path().join(format!("{name}{end}")));
+        let elements = with(
+            image(),
+            vec![
+                text(0x0008, 0x0005, "CS", charset),
+                bytes(0x0010, 0x0020, "LO", identifier),
+            ],
+        );
+        fs::write(&a, file(Syntax::Explicit, "1.2.3.1", &elements)).unwrap();
+        deidentify(&a, &b, &options(b"k")).unwrap();
+        value(&b, "PatientID")
+    };
+    let first = pseudonym("1", "ISO_IR 100", b"M\xFCLLER ");
+    assert_eq!(first.len(), 13);
+    assert_ne!(first, pseudonym("2", "ISO_IR 100", b"M\xF6LLER "));
+    assert_ne!(first, pseudonym("3", "ISO_IR 101", b"M\xFCLLER "));
+    assert_eq!(first, pseudonym("4", "ISO_IR 100", b" M\xFCLLER\0"));
+    // ASCII is the same in all of them.
+    let plain = pseudonym("5", "ISO_IR 100", b"4711");
+    assert_eq!(plain, pseudonym("6", "ISO_IR 192", b"4711"));
+}
+
+/// IO-10: a name in the clothes of a standard UID is no standard UID.
+#[test]
+fn a_uid_under_the_standards_root_is_new_unless_the_standard_knows_it() {
+    let place = folder();
+    let [a, b] = ["a", "b"].map(|name| place.path().join(name));
+    let elements = with(
+        image(),
+        vec![
+            text(0x0020, 0x000E, "UI", "1.2.840.10008.19700101.4711"),
+            text(0x0020, 0x0052, "UI", "1.2.840.10008.1.4.1.1"),
+        ],
+    );
+    fs::write(&a, file(Syntax::Explicit, "1.2.3.1", &elements)).unwrap();
+    deidentify(&a, &b, &options(b"k")).unwrap();
+    assert!(value(&b, "SeriesInstanceUID").starts_with("2.25."));
+    assert_eq!(value(&b, "FrameOfReferenceUID"), "1.2.840.10008.1.4.1.1");
+}
+
+#[test]
+fn nothing_is_written_into_the_folder_that_is_read() {
+    let place = folder();
+    let from = place.path().join("from");
+    fs::create_dir_all(&from).unwrap();
+    fs::write(from.join("1"), file(Syntax::Explicit, "1.2.3.1", &image())).unwrap();
+    let inside = from.join("new/deeper");
+    let edits = voxprep_io::dicom::HeaderEdits::new(&["PatientID=1".to_owned()], &[]).unwrap();
+    let edited = voxprep_io::dicom::edit(&from, &inside, &edits).unwrap_err();
+    let deidentified = deidentify(&from, &inside, &options(b"k")).unwrap_err();
+    for error in [edited, deidentified] {
+        let message = error.to_string();
+        assert!(message.contains("in the folder that is read"), "{message}");
+    }
+    assert_eq!(fs::read_dir(&from).unwrap().count(), 1);
+    // Beside it is well.
+    voxprep_io::dicom::edit(&from, &place.path().join("from2"), &edits).unwrap();
 }

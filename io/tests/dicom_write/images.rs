@@ -337,3 +337,107 @@ fn a_template_gives_patient_study_and_acquisition() {
     assert_eq!(text(&same, "ImageType"), "DERIVED\\SECONDARY\\AXIAL");
     assert_same_world(&moved, &read(&same));
 }
+
+/// The attributes of a file's header as text; none where it is not there.
+fn attribute(file: &std::path::Path, name: &str) -> String {
+    let file = dicom_object::open_file(file).unwrap();
+    file.element_by_name(name)
+        .map_or_else(|_| "-".into(), |e| e.to_str().unwrap().into_owned())
+}
+
+/// The first file of the folder `to`, written from the volume with the template.
+fn from_template(to: &std::path::Path, volume: &Volume, template: &std::path::Path) {
+    let options = SeriesOptions {
+        template: Some(template.to_owned()),
+        ..SeriesOptions::default()
+    };
+    write_series(to, volume, &options).unwrap();
+}
+
+/// A copy of a series with other values of attributes.
+fn edited(from: &std::path::Path, to: &std::path::Path, set: &[&str]) {
+    let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
+    let edits = voxprep_io::dicom::HeaderEdits::new(&set, &[]).unwrap();
+    voxprep_io::dicom::edit(from, to, &edits).unwrap();
+}
+
+#[test]
+fn other_files_have_other_uids_whatever_the_difference_comes_from() {
+    let place = folder();
+    let [plain, a, b, from_a, from_b] =
+        ["plain", "a", "b", "from-a", "from-b"].map(|name| place.path().join(name));
+    write_series(&plain, &ct(&aligned()), &SeriesOptions::default()).unwrap();
+    edited(&plain, &a, &["PatientID=1"]);
+    edited(&plain, &b, &["PatientID=2"]);
+    from_template(&from_a, &ct(&aligned()), &a);
+    from_template(&from_b, &ct(&aligned()), &b);
+    let uid = |folder: &std::path::Path| attribute(&folder.join("IM0001.dcm"), "SOPInstanceUID");
+    assert_ne!(uid(&from_a), uid(&from_b));
+    let labels = |name: &str, names: serde_json::Value| {
+        let map = volume(&aligned(), |i| u8::from(i > 9))
+            .into_labels()
+            .unwrap();
+        let (mut header, voxels) = map.into_parts();
+        header.facts.insert("dicom.segments".to_owned(), names);
+        let map = Volume::with_header(header, voxels).unwrap();
+        let path = place.path().join(name);
+        write_series(&path, &map, &SeriesOptions::default()).unwrap();
+        uid(&path)
+    };
+    let liver = labels("liver", serde_json::json!({"1": "liver"}));
+    assert_ne!(liver, labels("spleen", serde_json::json!({"1": "spleen"})));
+    assert_eq!(liver, labels("again", serde_json::json!({"1": "liver"})));
+}
+
+#[test]
+fn each_point_of_time_refers_to_its_own_source_and_keeps_its_own_step() {
+    let grid = aligned();
+    let mut header = Header::new(grid.clone(), ElementType::I16);
+    header.channels = Channels::numbered(vec![ChannelAxis {
+        kind: AxisKind::Time,
+        length: 2,
+        step: Some(2.5),
+    }]);
+    header.modality = Some(Modality::Mri);
+    let numbers: Vec<i16> = (0..120).collect();
+    let volume =
+        Volume::with_header(header, Voxels::new(2, grid.size(), numbers.into()).unwrap()).unwrap();
+    let place = folder();
+    let [plain, new] = ["plain", "new"].map(|name| place.path().join(name));
+    write_series(&plain, &volume, &SeriesOptions::default()).unwrap();
+    let (mut header, voxels) = volume.into_parts();
+    header.channels.axes[0].step = Some(4.0);
+    from_template(&new, &Volume::with_header(header, voxels).unwrap(), &plain);
+    for name in ["IM0001.dcm", "IM0003.dcm", "IM0004.dcm", "IM0006.dcm"] {
+        let file = dicom_object::open_file(new.join(name)).unwrap();
+        let source = file
+            .element_by_name("SourceImageSequence")
+            .unwrap()
+            .items()
+            .unwrap();
+        let source = source[0]
+            .element_by_name("ReferencedSOPInstanceUID")
+            .unwrap();
+        assert_eq!(
+            source.to_str().unwrap(),
+            attribute(&plain.join(name), "SOPInstanceUID"),
+            "{name}"
+        );
+        assert_eq!(
+            attribute(&new.join(name), "RepetitionTime"),
+            "4000",
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_image_of_no_known_unit_is_in_hounsfield_units_where_its_template_is_a_ct() {
+    let place = folder();
+    let [template, new] = ["template", "new"].map(|name| place.path().join(name));
+    write_series(&template, &ct(&aligned()), &SeriesOptions::default()).unwrap();
+    let unknown = volume(&aligned(), |i| i as i16 - 1000);
+    from_template(&new, &unknown, &template);
+    assert_eq!(attribute(&new.join("IM0001.dcm"), "RescaleType"), "HU");
+    assert_eq!(read(&new).header().unit, Unit::Hu);
+}

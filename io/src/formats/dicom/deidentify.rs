@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use super::edit::check_other;
 use super::elements::{self, Broken, Change, Coding, Element};
 use super::file::{self, Whole, broken};
-use super::identifiers::{Action, action, is_standard_uid};
+use super::identifiers::{Action, Family, action, is_standard_uid};
+use super::mentions::Mentions;
 use super::{folder, uid};
 use crate::aside::{FolderAside, write_aside};
 use crate::error::{Error, Result};
@@ -90,6 +91,8 @@ struct Sheet {
 const DIRECTORY: &str = "1.2.840.10008.1.3.10";
 /// Documents within an object: PDF, CDA, and models.
 const DOCUMENTS: &str = "1.2.840.10008.5.1.4.1.1.104.";
+/// Structured reports, which are nothing without what is said in them.
+const REPORTS: &str = "1.2.840.10008.5.1.4.1.1.88.";
 
 /// Removes or replaces what identifies somebody in a file, or in all DICOM files of a folder. Files
 /// of a folder become `SE0001/IM0001.dcm` and so on. File or folder is there whole afterwards, or as
@@ -106,16 +109,13 @@ pub fn deidentify(
 ) -> Result<Deidentified> {
     let is_folder = input.is_dir();
     let mut done = Deidentified::default();
+    check_other(input, output)?;
     let files = if is_folder {
         folder::files(input)?
     } else {
-        check_other(input, output)?;
         vec![input.to_owned()]
     };
-    let sheets: Vec<Option<Sheet>> = files
-        .par_iter()
-        .map(|file| folder::is_dicom(file)?.then(|| Sheet::of(file)).transpose())
-        .collect::<Result<_>>()?;
+    let sheets = sheets(&files)?;
     done.others = sheets.iter().filter(|sheet| sheet.is_none()).count();
     let mut sheets: Vec<Sheet> = sheets.into_iter().flatten().collect();
     sheets.sort_by(|a, b| a.order.cmp(&b.order));
@@ -133,19 +133,8 @@ pub fn deidentify(
             Error::unsupported(input, reason).remedy("give a DICOM image, or a folder of them")
         );
     }
-    let images = || sheets.iter().filter(|sheet| sheet.is_image);
-    done.burned_in_unstated = images().filter(|sheet| sheet.burned_in.is_none()).count();
-    done.burned_in = images()
-        .filter(|sheet| sheet.burned_in == Some(true))
-        .count();
-    done.mosaics = sheets.iter().filter(|sheet| sheet.is_mosaic).count();
-    let burned = images().find(|sheet| sheet.burned_in == Some(true));
-    if let (Some(sheet), false) = (burned, options.keep_burned_in) {
-        let reason = "text is burned into the pixels, or lies among their bits as an overlay";
-        return Err(Error::unsupported(&sheet.path, reason)
-            .field("(0028,0301) BurnedInAnnotation")
-            .remedy("take the file out, or look at it and keep its pixels with --keep-burned-in"));
-    }
+    (done.burned_in, done.burned_in_unstated) = burned_in(&sheets, options.keep_burned_in)?;
+    done.mosaics = sheets.iter().filter(|s| s.is_image && s.is_mosaic).count();
     if !is_folder {
         if let Some(sheet) = sheets.first() {
             one(&sheet.path, output, options)?;
@@ -170,6 +159,42 @@ pub fn deidentify(
         .map(|(series, name)| output.join(series).join(name))
         .collect();
     Ok(done)
+}
+
+/// Whether text is burned into the pixels of a DICOM file, or of a folder's: how many images say so,
+/// and how many do not say. Of what is no DICOM, none.
+///
+/// # Errors
+/// As [`deidentify`], where text is burned in and the images are not to be kept.
+pub fn check_burned_in(input: &Path, keep: bool) -> Result<[usize; 2]> {
+    let files = if input.is_dir() {
+        folder::files(input)?
+    } else {
+        vec![input.to_owned()]
+    };
+    let sheets: Vec<Sheet> = sheets(&files)?.into_iter().flatten().collect();
+    burned_in(&sheets, keep).map(|(stated, unstated)| [stated, unstated])
+}
+
+/// What DICOM files say of themselves; none of others.
+fn sheets(files: &[PathBuf]) -> Result<Vec<Option<Sheet>>> {
+    let sheet = |file: &PathBuf| folder::is_dicom(file)?.then(|| Sheet::of(file)).transpose();
+    files.par_iter().map(sheet).collect()
+}
+
+/// How many images have text burned in, and how many do not say.
+fn burned_in(sheets: &[Sheet], keep: bool) -> Result<(usize, usize)> {
+    let images = |stated| {
+        let images = sheets.iter().filter(|sheet| sheet.is_image);
+        images.filter(move |sheet| sheet.burned_in == stated)
+    };
+    if let (Some(sheet), false) = (images(Some(true)).next(), keep) {
+        let reason = "text is burned into the pixels, or lies among their bits as an overlay";
+        return Err(Error::unsupported(&sheet.path, reason)
+            .field("(0028,0301) BurnedInAnnotation")
+            .remedy("take the file out, or look at it and keep its pixels with --keep-burned-in"));
+    }
+    Ok((images(Some(true)).count(), images(None).count()))
 }
 
 /// Names that say nothing: of each file, the folder of its series and its own.
@@ -205,6 +230,7 @@ impl Sheet {
             class if class.starts_with(DOCUMENTS) => {
                 Some("a document within the file may say anything")
             }
+            class if class.starts_with(REPORTS) => Some("a report may say anything"),
             _ => None,
         };
         let stated = match text(tags::BURNED_IN_ANNOTATION)
@@ -250,69 +276,54 @@ struct Changes<'a> {
     key: &'a UidKey,
     /// What the patient is called from now on.
     pseudonym: String,
-    /// The parts of the patient's name, and the identifier, in small letters.
-    words: Vec<Vec<u8>>,
-}
-
-/// Shorter words are a part of many others.
-const WORD: usize = 4;
-
-/// What would give the patient away in a text, in the letters of the file.
-fn words(whole: &Whole) -> Vec<Vec<u8>> {
-    let name = whole.value(tags::PATIENT_NAME);
-    let parts = name.split(|letter| b"^= ,_\0".contains(letter));
-    let words = parts.chain([whole.value(tags::PATIENT_ID).trim_ascii()]);
-    let words = words.filter(|word| word.len() >= WORD);
-    words.map(<[u8]>::to_ascii_lowercase).collect()
+    /// What else gives the patient away.
+    mentions: Mentions,
 }
 
 impl Changes<'_> {
     fn change(&self, element: &Element<'_>) -> Change {
         let (tag, vr) = (element.tag, element.vr);
-        if matches!(tag, tags::PATIENT_ID | tags::PATIENT_NAME) {
+        let is_patient = matches!(tag, tags::PATIENT_ID | tags::PATIENT_NAME);
+        if is_patient && Family::of(vr) == Family::Text {
             return Change::Value(padded(vr, self.pseudonym.clone().into_bytes()));
         }
         match action(tag, vr) {
             None if vr == VR::SQ => within(element),
-            None if self.repeats(element) => Change::Value(dummy(vr, 0)),
-            None => Change::Keep,
+            None => match self.mentions.without(element, &dummy(vr, 0)) {
+                Some(value) => Change::Value(padded(vr, value)),
+                None => Change::Keep,
+            },
             Some(Action::Remove) => Change::Remove,
             Some(Action::Empty) => Change::Value(Vec::new()),
-            Some(Action::Replace) if vr == VR::SQ => within(element),
+            // What may be said in its items is what the profile is about.
+            Some(Action::Replace) if vr == VR::SQ => Change::Value(Vec::new()),
             Some(Action::Replace) => Change::Value(dummy(vr, element.value.len())),
             Some(Action::Uid) => Change::Value(self.uids(element)),
         }
     }
 
-    /// Whether a text repeats who the patient is.
-    fn repeats(&self, element: &Element<'_>) -> bool {
-        let is_text = matches!(
-            element.vr,
-            VR::LO | VR::LT | VR::SH | VR::ST | VR::UC | VR::UT
-        );
-        let holds = |text: &[u8], word: &[u8]| text.windows(word.len()).any(|part| part == word);
-        is_text && !self.words.is_empty() && {
-            let text = element.value.to_ascii_lowercase();
-            self.words.iter().any(|word| holds(&text, word))
-        }
-    }
-
     fn uids(&self, element: &Element<'_>) -> Vec<u8> {
-        let text = element.text();
-        let new = text
-            .split('\\')
-            .map(|uid| self.uid(uid.trim_matches([' ', '\0'])));
-        let new: Vec<String> = new.collect();
+        let new = element.value.split(|byte| *byte == b'\\');
+        let new: Vec<String> = new.map(|uid| self.uid(element.tag, uid)).collect();
         padded(VR::UI, new.join("\\").into_bytes())
     }
 
     /// The new UID that stands for an old one.
-    fn uid(&self, old: &str) -> String {
-        if old.is_empty() || is_standard_uid(old) {
-            return old.to_owned();
+    fn uid(&self, tag: Tag, old: &[u8]) -> String {
+        let old = trimmed(old);
+        match std::str::from_utf8(old) {
+            Ok(old) if old.is_empty() || is_standard_uid(tag, old) => old.to_owned(),
+            _ => uid::from_hash(&blake3::keyed_hash(&self.key.0, old)),
         }
-        uid::from_hash(&blake3::keyed_hash(&self.key.0, old.as_bytes()))
     }
+}
+
+/// A value without its padding.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | 0] | [b' ' | 0, rest @ ..] = value {
+        value = rest;
+    }
+    value
 }
 
 /// The elements of a sequence are looked at one by one; what is no sequence goes.
@@ -327,15 +338,21 @@ fn within(element: &Element<'_>) -> Change {
 /// What the patient is called: of the same identifier the same word, by which nobody finds the
 /// identifier without the key. Without an identifier it is none.
 fn pseudonym(key: &UidKey, whole: &Whole) -> String {
-    let text = |tag| whole.text(tag).unwrap_or_default();
-    let mut said = [text(tags::PATIENT_ID), text(tags::ISSUER_OF_PATIENT_ID)];
+    let value = |tag| trimmed(whole.value(tag));
+    let mut said = [value(tags::PATIENT_ID), value(tags::ISSUER_OF_PATIENT_ID)];
     if said[0].is_empty() {
-        said = [String::new(), text(tags::PATIENT_NAME)];
+        said = [&[], value(tags::PATIENT_NAME)];
     }
-    if said.iter().all(String::is_empty) {
+    if said.iter().all(|said| said.is_empty()) {
         return String::new();
     }
-    let hash = blake3::keyed_hash(&key.0, said.join("\0").as_bytes());
+    let mut said = said.join(&0);
+    // Bytes beyond ASCII are letters only together with their character set.
+    if !said.is_ascii() {
+        said.push(0);
+        said.extend_from_slice(value(tags::SPECIFIC_CHARACTER_SET));
+    }
+    let hash = blake3::keyed_hash(&key.0, &said);
     let hex = hash.to_hex().to_ascii_uppercase();
     format!("P{}", hex.get(..12).unwrap_or("0"))
 }
@@ -403,13 +420,17 @@ fn one(input: &Path, output: &Path, options: &DeidentifyOptions) -> Result<()> {
     let changes = Changes {
         key: &options.key,
         pseudonym: pseudonym(&options.key, &whole),
-        words: words(&whole),
+        mentions: Mentions::of(&whole).map_err(|_| {
+            Error::input(input, "the patient's name has more than 64 parts")
+                .field("(0010,0010) PatientName")
+                .remedy("it is no name; set another one with --set-tag")
+        })?,
     };
     let mut change = |element: &Element<'_>| changes.change(element);
     let class = whole
         .text(tags::SOP_CLASS_UID)
         .unwrap_or_else(|| whole.media_class());
-    let instance = changes.uid(&whole.text(tags::SOP_INSTANCE_UID).unwrap_or_default());
+    let instance = changes.uid(tags::SOP_INSTANCE_UID, whole.value(tags::SOP_INSTANCE_UID));
     let mut parts = || -> Result<_, Broken> {
         let before = file::meta(&class, &instance, &whole.structure.syntax.uid)?;
         let header = elements::rewrite(whole.header(), coding, &marks(coding)?, &mut change)?;

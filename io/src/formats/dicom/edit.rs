@@ -148,6 +148,7 @@ fn set_vr(tag: Tag, value: &str, stated: Option<VR>) -> VR {
 /// [`Error::Parameter`] where input and output are the same or a value does not suit a file's
 /// characters, [`Error::Input`] where a file is damaged, [`Error::Io`] where the system refuses.
 pub fn edit(input: &Path, output: &Path, edits: &HeaderEdits) -> Result<Edited> {
+    check_other(input, output)?;
     let mut found = vec![false; edits.delete.len()];
     let mut note = |seen: Vec<bool>| found.iter_mut().zip(seen).for_each(|(f, s)| *f |= s);
     let mut edited = Edited::default();
@@ -196,7 +197,6 @@ pub fn edit(input: &Path, output: &Path, edits: &HeaderEdits) -> Result<Edited> 
         }
         aside.finish()?;
     } else {
-        check_other(input, output)?;
         if !folder::is_dicom(input)? {
             return Err(Error::unsupported(
                 input,
@@ -216,15 +216,23 @@ pub fn edit(input: &Path, output: &Path, edits: &HeaderEdits) -> Result<Edited> 
     Ok(edited)
 }
 
-/// Refuses to write over the file that is read.
+/// Refuses to write over the file that is read, or into the folder.
 pub(super) fn check_other(input: &Path, output: &Path) -> Result<()> {
-    let same = std::fs::canonicalize(output)
-        .is_ok_and(|output| std::fs::canonicalize(input).is_ok_and(|input| input == output));
+    // What is not there yet is where the nearest folder above it is.
+    let absolute = std::path::absolute(output).unwrap_or_else(|_| output.to_owned());
+    let known = absolute.ancestors().find_map(|p| std::fs::canonicalize(p).ok());
+    let same = std::fs::canonicalize(input).is_ok_and(|input| match known {
+        Some(known) if input.is_dir() => known.starts_with(&input),
+        Some(_) => std::fs::canonicalize(output).is_ok_and(|output| input == output),
+        None => false,
+    });
     if same {
-        return Err(
-            Error::parameter(output, "the result would replace the input")
-                .remedy("write it elsewhere"),
-        );
+        let reason = if input.is_dir() {
+            "the result would be in the folder that is read"
+        } else {
+            "the result would replace the input"
+        };
+        return Err(Error::parameter(output, reason).remedy("write it elsewhere"));
     }
     Ok(())
 }
@@ -287,7 +295,7 @@ fn stated_vr(whole: &Whole, tag: Tag) -> Option<VR> {
 }
 
 /// The letters of a file beyond ASCII; of several sets, or of none, no more.
-fn charset(code: Option<&str>) -> Option<SpecificCharacterSet> {
+pub(super) fn charset(code: Option<&str>) -> Option<SpecificCharacterSet> {
     let code = code.filter(|code| !code.contains('\\') && !code.contains("2022"))?;
     SpecificCharacterSet::from_code(code).filter(|set| *set != SpecificCharacterSet::ISO_IR_6)
 }

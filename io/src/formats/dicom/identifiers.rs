@@ -23,6 +23,51 @@ pub(super) enum Action {
     Uid,
 }
 
+/// How strict an action is: the first of two that are asked for.
+const STRICTEST: [Action; 4] = [
+    Action::Remove,
+    Action::Empty,
+    Action::Replace,
+    Action::Uid,
+];
+
+/// What values of a VR are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    Text,
+    Numbers,
+    Items,
+}
+
+impl Family {
+    pub(super) fn of(vr: VR) -> Self {
+        match vr {
+            VR::SQ => Self::Items,
+            VR::AE
+            | VR::AS
+            | VR::CS
+            | VR::DA
+            | VR::DS
+            | VR::DT
+            | VR::IS
+            | VR::LO
+            | VR::LT
+            | VR::PN
+            | VR::SH
+            | VR::ST
+            | VR::TM
+            | VR::UC
+            | VR::UI
+            | VR::UR
+            | VR::UT => Self::Text,
+            _ => Self::Numbers,
+        }
+    }
+}
+
+/// Texts that anybody may write, which the table meets only by the sequences that they usually are in.
+const WRITTEN: [Tag; 2] = [tags::TEXT_VALUE, tags::UNFORMATTED_TEXT_VALUE];
+
 /// UIDs that the standard itself gives out: classes, syntaxes, well-known objects.
 const STANDARD_ROOT: &str = "1.2.840.10008.";
 /// UIDs of classes, which makers give out as well, and of vocabularies: they say what kind of object
@@ -40,8 +85,22 @@ const KINDS: [Tag; 8] = [
 
 /// What becomes of an attribute so that nobody is identified; `None` where it may stay as it is.
 ///
-/// Sequences that are not in the table stay, and the same is asked of what is in them.
+/// Sequences that are not in the table stay, and the same is asked of what is in them. Where a file
+/// states another VR than the dictionary, the stricter action of both is taken; items where values
+/// belong, and values where items do, go.
 pub(super) fn action(tag: Tag, vr: VR) -> Option<Action> {
+    let usual = usual_vr(tag);
+    let both = [of_vr(tag, vr), of_vr(tag, usual)];
+    if (vr == VR::SQ) != (usual == VR::SQ) {
+        return Some(Action::Remove);
+    }
+    STRICTEST
+        .into_iter()
+        .find(|strict| both.contains(&Some(*strict)))
+}
+
+/// The same for an attribute that is of this VR.
+fn of_vr(tag: Tag, vr: VR) -> Option<Action> {
     let Tag(group, element) = tag;
     // Private attributes, curves, overlays, and the lengths of groups, which will be wrong.
     let is_graphic = matches!(group & 0xFF00, 0x5000 | 0x6000);
@@ -64,6 +123,9 @@ pub(super) fn action(tag: Tag, vr: VR) -> Option<Action> {
     if StandardDataDictionary.by_tag(tag).is_none() {
         return Some(Action::Remove);
     }
+    if WRITTEN.contains(&tag) {
+        return Some(Action::Replace);
+    }
     match vr {
         VR::PN => Some(Action::Empty),
         VR::DA | VR::DT => Some(Action::Replace),
@@ -77,14 +139,29 @@ pub(super) fn action(tag: Tag, vr: VR) -> Option<Action> {
 pub(super) fn identifies(tag: Tag, vr: VR, value: &str) -> bool {
     match action(tag, vr) {
         None => false,
-        Some(Action::Uid) => !is_standard_uid(value),
+        Some(Action::Uid) => !is_standard_uid(tag, value),
         Some(_) => tag.element() != 0,
     }
 }
 
-/// Whether a UID is one that the standard gives out.
-pub(super) fn is_standard_uid(uid: &str) -> bool {
-    uid.starts_with(STANDARD_ROOT)
+/// Whether a UID is one that the standard gives out: a class or a transfer syntax where one belongs;
+/// elsewhere a well-known frame of reference or palette, whose numbers have two digits at most.
+pub(super) fn is_standard_uid(tag: Tag, uid: &str) -> bool {
+    let Some(own) = uid.strip_prefix(STANDARD_ROOT) else {
+        return false;
+    };
+    let numbers: Vec<&str> = own.split('.').collect();
+    let is_number = |n: &&str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+    if !numbers.iter().all(is_number) {
+        return false;
+    }
+    let kind = StandardDataDictionary.by_tag(tag).is_some_and(|entry| {
+        let keyword = entry.alias();
+        keyword.contains("SOPClass") || keyword.contains("TransferSyntax")
+    });
+    kind || KINDS.contains(&tag)
+        || numbers.iter().all(|n| n.len() <= 2)
+            && matches!(numbers.as_slice(), ["1", "4", _, _] | ["1", "5", _] | ["15", "1", "1"])
 }
 
 /// The VR that the dictionary gives an attribute: of one it does not know, UN.
@@ -228,6 +305,22 @@ mod tests {
             (Tag(0x0008, 0xFFFE), VR::LO, Some(Action::Remove)),
         ] {
             assert_eq!(action(tag, vr), expected, "{tag}");
+        }
+        // What a file says of the VR takes nothing away from what the attribute is.
+        for (tag, vr, expected) in [
+            (tags::EVALUATOR_NAME, VR::LO, Some(Action::Empty)),
+            (tags::REFERENCED_IMAGE_SEQUENCE, VR::OB, Some(Action::Remove)),
+            (tags::MODALITY, VR::SQ, Some(Action::Remove)),
+            (tags::MODALITY, VR::PN, Some(Action::Empty)),
+            (tags::MODALITY, VR::LO, None),
+            (tags::CONTENT_SEQUENCE, VR::SQ, Some(Action::Replace)),
+            (tags::TEXT_VALUE, VR::UT, Some(Action::Replace)),
+        ] {
+            assert_eq!(action(tag, vr), expected, "{tag} as {vr:?}");
+        }
+        let frame = tags::FRAME_OF_REFERENCE_UID;
+        for uid in ["1.2.840.10008.19700101.4711", "1.2.840.10008.1.4.1.4711", "1.2.840.10008.5.1.4.1.1.2"] {
+            assert!(identifies(frame, VR::UI, uid), "{uid}");
         }
         let volumetric = "1.2.840.10008.1.4.1.1";
         assert!(!identifies(

@@ -16,7 +16,7 @@ mod template;
 
 use std::path::{Path, PathBuf};
 
-use voxprep_core::volume::{Role, Volume};
+use voxprep_core::volume::{MOVED, Modality, Role, Unit, Volume};
 
 use super::uid;
 use crate::ReadOptions;
@@ -60,6 +60,8 @@ pub struct SeriesOptions {
 /// [`Error::Parameter`](crate::Error::Parameter) where the folder is not empty or nothing says what
 /// kind of image it is, [`Error::Io`](crate::Error::Io) where the system refuses, and as
 /// [`read`](crate::read) for the template.
+///
+/// An image of unknown modality and unit whose template is a CT is a CT, too, in HU.
 pub fn write_series(
     folder: &Path,
     volume: &Volume,
@@ -69,6 +71,12 @@ pub fn write_series(
         Some(path) => Some(Template::read(path, volume, &options.reading)?),
         None => None,
     };
+    // What is made of Hounsfield units and is said to be nothing else is read again as such.
+    let from_ct = template.as_ref().and_then(|t| t.modality) == Some(Modality::Ct);
+    let header = volume.header();
+    let own = from_ct && header.modality.is_none() && header.unit == Unit::Unknown;
+    let as_ct = own.then(|| volume.clone().with_modality(Modality::Ct));
+    let volume = as_ct.as_ref().unwrap_or(volume);
     let names = Names::of(volume, options, template.as_ref());
     match volume.role() {
         Role::Intensity => images::write(folder, volume, options, template.as_ref(), &names),
@@ -85,7 +93,7 @@ struct Names {
 
 impl Names {
     fn of(volume: &Volume, options: &SeriesOptions, template: Option<&Template>) -> Self {
-        let digest = digest(volume, options);
+        let digest = digest(volume, options, template);
         let study = match &options.study {
             Some(study) => study.0.as_slice(),
             None => digest.as_slice(),
@@ -112,7 +120,7 @@ impl Names {
 }
 
 /// A hash of all that goes into the files.
-fn digest(volume: &Volume, options: &SeriesOptions) -> [u8; 32] {
+fn digest(volume: &Volume, options: &SeriesOptions, template: Option<&Template>) -> [u8; 32] {
     let header = volume.header();
     let mut hasher = blake3::Hasher::new();
     let geometry = &header.geometry;
@@ -130,5 +138,14 @@ fn digest(volume: &Volume, options: &SeriesOptions) -> [u8; 32] {
     );
     hasher.update(said.as_bytes());
     hasher.update_rayon(volume.voxels().bytes());
+    // Facts that are written, or decide what is.
+    for fact in ["dicom.segments", "dicom.spacing_at", MOVED] {
+        if let Some(value) = header.facts.get(fact) {
+            hasher.update(format!("{fact} {value:?}").as_bytes());
+        }
+    }
+    if let Some(template) = template {
+        hasher.update(template.said().as_bytes());
+    }
     *hasher.finalize().as_bytes()
 }

@@ -60,7 +60,7 @@ pub(super) fn write(
                 return Ok(());
             };
             let mut data = common.clone();
-            if let Some(source) = template.and_then(|t| t.slices.get(k)) {
+            if let Some(source) = template.and_then(|t| t.sources(time, layers.times).get(k)) {
                 source.fill(&mut data);
                 if !source.instance.is_empty() {
                     let source = DataSet::reference(&source.class, &source.instance);
@@ -72,6 +72,10 @@ pub(super) fn write(
                 .integer(tags::INSTANCE_NUMBER, at + 1);
             if layers.times > 1 {
                 data.integer(tags::TEMPORAL_POSITION_IDENTIFIER, time + 1);
+            }
+            // The step of the volume, whatever that of its source was.
+            if let Some(seconds) = layers.step {
+                data.decimals(tags::REPETITION_TIME, &[seconds * 1000.0]);
             }
             if placed {
                 data.decimals(tags::IMAGE_POSITION_PATIENT, &position)
@@ -190,9 +194,6 @@ fn common(
     }
     if let Some(template) = template {
         template.fill(&mut data);
-    }
-    if let Some(seconds) = layers.step {
-        data.decimals(tags::REPETITION_TIME, &[seconds * 1000.0]);
     }
     data
 }

@@ -204,7 +204,7 @@ fn object(
         tags::SEGMENT_SEQUENCE,
         (1..=most).map(|label| segment(header, label)).collect(),
     );
-    let sources = template.map_or(&[][..], |template| template.slices.as_slice());
+    let sources = template.map_or(&[][..], |template| template.sources(0, 1));
     if let (Some(template), false) = (template, sources.is_empty()) {
         let instances = sources
             .iter()

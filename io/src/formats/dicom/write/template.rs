@@ -83,6 +83,7 @@ const SLICE: [Tag; 24] = [
 ];
 
 /// A slice of the template.
+#[derive(Debug)]
 pub(super) struct Source {
     pub(super) class: String,
     pub(super) instance: String,
@@ -90,6 +91,7 @@ pub(super) struct Source {
 }
 
 /// What is taken from the template.
+#[derive(Debug)]
 pub(super) struct Template {
     pub(super) study: Option<String>,
     pub(super) series: String,
@@ -97,8 +99,8 @@ pub(super) struct Template {
     pub(super) frame_of_reference: Option<String>,
     pub(super) modality: Option<Modality>,
     /// Where the volume is on the grid of the template, and that has a file for each slice: those,
-    /// by their index along z.
-    pub(super) slices: Vec<Source>,
+    /// of each point of time, by their index along z.
+    slices: Vec<Vec<Source>>,
     attributes: Vec<InMemElement>,
 }
 
@@ -139,24 +141,29 @@ impl Template {
             && stack
                 .geometry(instances, path)
                 .is_ok_and(|grid| grid.is_close(volume.geometry(), SAME_GRID_MM));
-        let channel = stack.frames.first().map_or(&[][..], Vec::as_slice);
-        let files: Option<Vec<&Instance>> = channel
-            .iter()
-            .map(|(instance, _)| instances.get(*instance).filter(|i| i.frames.len() == 1))
-            .collect();
         let nz = volume.geometry().size()[2];
-        let files = files.filter(|files| same_grid && files.len() == nz);
+        let channels = if same_grid { stack.frames.as_slice() } else { &[] };
+        let files: Option<Vec<Vec<&Instance>>> = channels
+            .iter()
+            .map(|channel| {
+                let files = channel
+                    .iter()
+                    .map(|(instance, _)| instances.get(*instance).filter(|i| i.frames.len() == 1));
+                files.collect::<Option<Vec<_>>>().filter(|f| f.len() == nz)
+            })
+            .collect();
+        let source = |file: &Instance| {
+            let object = instance::open(&file.path)?.object;
+            Ok(Source {
+                class: file.class.clone(),
+                instance: file.uid.clone(),
+                attributes: taken(&object, &SLICE),
+            })
+        };
         let slices = files
             .unwrap_or_default()
             .into_par_iter()
-            .map(|file| {
-                let object = instance::open(&file.path)?.object;
-                Ok(Source {
-                    class: file.class.clone(),
-                    instance: file.uid.clone(),
-                    attributes: taken(&object, &SLICE),
-                })
-            })
+            .map(|files| files.into_par_iter().map(source).collect())
             .collect::<Result<_>>()?;
         let mut attributes = taken(&object, &STUDY);
         attributes.extend(taken(&object, &SERIES));
@@ -169,6 +176,22 @@ impl Template {
             slices,
             attributes,
         })
+    }
+
+    /// The slices that a point of time was made of: those of the same one, or of a template that has
+    /// a single one.
+    pub(super) fn sources(&self, time: usize, times: usize) -> &[Source] {
+        let time = match self.slices.len() {
+            1 => 0,
+            count if count == times => time,
+            _ => return &[],
+        };
+        self.slices.get(time).map_or(&[], Vec::as_slice)
+    }
+
+    /// All that is taken from it, in words.
+    pub(super) fn said(&self) -> String {
+        format!("{self:?}")
     }
 
     /// Puts in what holds for the whole series.
