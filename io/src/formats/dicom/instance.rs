@@ -721,8 +721,13 @@ fn precise(groups: &Groups<'_>, rescale: Option<Rescale>) -> Option<Rescale> {
     })
 }
 
-/// The repetition time of an echo-planar scan in seconds, wherever it is stated.
+/// Seconds from one volume to the next: the temporal resolution, else the repetition time of an
+/// echo-planar scan, wherever that is stated.
 fn seconds(object: &InMemDicomObject) -> Option<f64> {
+    let stated = object.number(tags::TEMPORAL_RESOLUTION);
+    if let Some(ms) = stated.filter(|ms| *ms > 0.0) {
+        return Some(ms / 1000.0);
+    }
     // Of other sequences the repetition time is that of a line, not of a volume.
     let planar = object.texts(tags::SCANNING_SEQUENCE).iter().any(|word| word == "EP")
         || object.text(tags::ECHO_PLANAR_PULSE_SEQUENCE).as_deref() == Some("YES");

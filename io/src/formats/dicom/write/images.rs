@@ -75,6 +75,7 @@ pub(super) fn write(
             }
             // The step of the volume, whatever that of its source was.
             if let Some(seconds) = layers.step {
+                data.decimals(tags::TEMPORAL_RESOLUTION, &[seconds * 1000.0]);
                 data.decimals(tags::REPETITION_TIME, &[seconds * 1000.0]);
             }
             if placed {
