@@ -18,9 +18,9 @@ use crate::output;
 
 /// Extensions of images that people expect to be written, but that `voxprep-io` may not write:
 /// a folder of such a name would be a surprise.
-const IMAGE_EXTENSIONS: [&str; 18] = [
-    "mha", "mhd", "nrrd", "nhdr", "dcm", "mgz", "mgh", "mnc", "npy", "npz", "png", "jpg", "jpeg",
-    "tif", "tiff", "h5", "gz", "zip",
+const IMAGE_EXTENSIONS: [&str; 20] = [
+    "mha", "mhd", "nrrd", "nhdr", "raw", "zraw", "dcm", "mgz", "mgh", "mnc", "npy", "npz", "png",
+    "jpg", "jpeg", "tif", "tiff", "h5", "gz", "zip",
 ];
 
 /// Where results go.
@@ -189,7 +189,7 @@ impl Destination {
     pub(crate) fn check_inputs(&self, inputs: &Inputs, names: &[&str]) -> Result<()> {
         for name in names {
             let path = self.path_of(name)?;
-            for file in voxprep_io::files(&path) {
+            for file in possible_files(&path) {
                 let Ok(target) = fs::canonicalize(&file) else {
                     continue;
                 };
@@ -235,8 +235,12 @@ impl Destination {
         let mut files = Vec::new();
         for (name, volume) in volumes {
             let path = self.path_of(name)?;
-            voxprep_io::write(&path, volume, &WriteOptions { level: *level })?;
-            files.extend(voxprep_io::files(&path));
+            let options = WriteOptions {
+                level: *level,
+                ..WriteOptions::default()
+            };
+            voxprep_io::write(&path, volume, &options)?;
+            files.extend(voxprep_io::files(&path, &options));
         }
         match self {
             Self::Folder(folder, _) => {
@@ -375,7 +379,7 @@ pub(crate) fn check_replaces(path: &Path, read: &Path) -> Result<()> {
         .iter()
         .filter_map(|f| fs::canonicalize(f).ok())
         .collect();
-    for file in voxprep_io::files(path) {
+    for file in possible_files(path) {
         if fs::canonicalize(&file).is_ok_and(|file| read.contains(&file)) {
             return Err(usage(format_args!(
                 "the result would replace an input; write it elsewhere: {}",
@@ -384,6 +388,24 @@ pub(crate) fn check_replaces(path: &Path, read: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The files that may be written under a name, with and without compression.
+fn possible_files(path: &Path) -> Vec<PathBuf> {
+    let of = |level| {
+        let options = WriteOptions {
+            level,
+            ..WriteOptions::default()
+        };
+        voxprep_io::files(path, &options)
+    };
+    let mut files = of(0);
+    for file in of(WriteOptions::default().level) {
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    files
 }
 
 /// The file of a volume; a name that leads elsewhere is refused.

@@ -112,7 +112,11 @@ impl Dump {
             let step = last.replace('/', "~");
             let file = format!("{:02}-{step}.{name}.{}", progress.stage + 1, self.format);
             let path = self.folder.join(&file);
-            voxprep_io::write(&path, volume, &WriteOptions { level: self.level })?;
+            let options = WriteOptions {
+                level: self.level,
+                ..WriteOptions::default()
+            };
+            voxprep_io::write(&path, volume, &options)?;
             self.files.borrow_mut().push(path);
             volumes.push(json!({ "name": name, "file": file }));
         }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use serde_json::{Map, Value};
+use voxprep_core::geometry::Geometry;
 use voxprep_core::provenance::Artefact;
 use voxprep_core::schema;
 use voxprep_core::subject::{Point, Subject};
@@ -79,6 +81,8 @@ struct Source {
     name: String,
     path: PathBuf,
     role: Role,
+    /// How it was read in the run that is done again.
+    recorded: Option<Map<String, Value>>,
 }
 
 /// The volumes of one subject, images first, each with its own name.
@@ -114,6 +118,7 @@ impl Inputs {
                 name: name.to_owned(),
                 path: given.path.clone(),
                 role,
+                recorded: None,
             });
         }
         let files = sources
@@ -157,6 +162,7 @@ impl Inputs {
             };
             sources.push(Source {
                 role: header.role,
+                recorded: Some(header.facts.clone()),
                 ..self.sources.swap_remove(given)
             });
         }
@@ -190,9 +196,13 @@ impl Inputs {
 
     /// The headers, voxels unread.
     pub(crate) fn headers(&self) -> Result<Vec<(String, Header)>> {
-        let mut headers = Vec::with_capacity(self.sources.len());
-        for Source { name, path, role } in &self.sources {
-            let mut header = voxprep_io::read_header(path, &self.options)?;
+        let mut headers: Vec<(String, Header)> = Vec::with_capacity(self.sources.len());
+        for source in &self.sources {
+            let Source {
+                name, path, role, ..
+            } = source;
+            let grid = headers.first().map(|(_, first)| &first.geometry);
+            let mut header = voxprep_io::read_header(path, &self.options(source, grid))?;
             if *role == Role::Label {
                 header.role = Role::Label;
                 header.unit = Unit::Unknown;
@@ -209,8 +219,10 @@ impl Inputs {
     /// Reads the volumes into a subject; what its sidecar says of each.
     pub(crate) fn read(&self, subject: &mut Subject) -> Result<Vec<Artefact>> {
         let mut artefacts = Vec::with_capacity(self.sources.len());
+        let mut grid = None;
         for source in &self.sources {
-            let volume = self.volume(source)?;
+            let volume = self.volume(source, grid.as_ref())?;
+            grid.get_or_insert_with(|| volume.geometry().clone());
             artefacts.push(Artefact::new(&source.name, &volume, None));
             subject.add(source.name.as_str(), volume)?;
         }
@@ -220,8 +232,10 @@ impl Inputs {
     /// Reads the volumes that a sidecar names into a subject, with the headers that they had: what
     /// the same voxels were called in another file does not count. Refuses volumes that are others.
     pub(crate) fn read_again(&self, recorded: &[Artefact], subject: &mut Subject) -> Result<()> {
+        let mut grid = None;
         for (source, old) in self.sources.iter().zip(recorded) {
-            let volume = self.volume(source)?;
+            let volume = self.volume(source, grid.as_ref())?;
+            grid.get_or_insert_with(|| volume.geometry().clone());
             let new = Artefact::new(&source.name, &volume, None);
             if new.blake3 != old.blake3 {
                 let error = voxprep_core::error::Error::input(format!(
@@ -240,10 +254,34 @@ impl Inputs {
         Ok(())
     }
 
-    fn volume(&self, source: &Source) -> Result<Volume> {
-        let volume = voxprep_io::read(&source.path, &self.options)?;
+    /// How a file is read: a segmentation object lies on the grid of the first image, and has no
+    /// part in which of several series that is.
+    fn options(&self, source: &Source, first: Option<&Geometry>) -> ReadOptions {
+        let mut options = self.options.clone();
+        if source.role == Role::Label {
+            options = ReadOptions {
+                no_limits: options.no_limits,
+                grid: first.cloned(),
+                ..ReadOptions::default()
+            };
+        }
+        match &source.recorded {
+            Some(facts) => options.as_recorded(facts),
+            None => options,
+        }
+    }
+
+    fn volume(&self, source: &Source, first: Option<&Geometry>) -> Result<Volume> {
+        let volume = voxprep_io::read(&source.path, &self.options(source, first))?;
         if source.role == Role::Intensity {
             return Ok(volume);
+        }
+        if volume.header().unit == Unit::Hu {
+            let error = voxprep_core::error::Error::input(
+                "a label map in Hounsfield units: this is an image",
+            );
+            let error = error.remedy("give it as an input, not with --label");
+            return Err(Error::core(&source.path, error).into());
         }
         volume
             .into_labels()

@@ -7,32 +7,114 @@ use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use voxprep_core::finding::{Finding, Severity};
 use voxprep_core::plan::Progress;
-use voxprep_io::ReadOptions;
+use voxprep_io::{ReadOptions, SlicePolicy};
 
 use crate::failure::say;
 
-/// How work is done.
+/// How files are read.
 #[derive(clap::Args)]
-pub(crate) struct Work {
-    /// How many threads work [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
+pub(crate) struct Reading {
+    /// Which of several images in a file or folder: of DICOM the number, UID or description of a
+    /// series, or SERIES.PART, as `voxprep info` lists them
+    #[arg(long, value_name = "SERIES")]
+    series: Option<String>,
+
+    /// What becomes of DICOM slices that are not equally far apart, or missing: refuse them, resample
+    /// them linearly at their true places, blank the missing ones (NaN), or split the series
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = Slices::Refuse, hide_default_value = true, hide_possible_values = true)]
+    slices: Slices,
+
+    /// What becomes of pixels that a DICOM header calls padding: keep, air (-1000 HU) or nan
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = Padding::Keep, hide_default_value = true, hide_possible_values = true)]
+    padding: Padding,
+
+    /// Take the values of Philips' MR in the scale in which scans can be compared
+    #[arg(long)]
+    philips_precise: bool,
+
+    /// Take what a DICOM header says that a display shows, its window or VOI look-up table, as 0 to
+    /// 1: for radiographs
+    #[arg(long)]
+    voi: bool,
 
     /// Trust files that declare very many voxels for their size
     #[arg(long)]
     no_limits: bool,
 }
 
-impl Work {
-    /// Starts the threads; says how files are read.
-    pub(crate) fn start(&self) -> Result<ReadOptions> {
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Slices {
+    Refuse,
+    Resample,
+    Blank,
+    Split,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Padding {
+    Keep,
+    Air,
+    Nan,
+}
+
+impl Reading {
+    /// The same for the reader.
+    pub(crate) fn options(&self) -> ReadOptions {
+        ReadOptions {
+            no_limits: self.no_limits,
+            series: self.series.clone(),
+            slices: match self.slices {
+                Slices::Refuse => SlicePolicy::Refuse,
+                Slices::Resample => SlicePolicy::Resample,
+                Slices::Blank => SlicePolicy::Blank,
+                Slices::Split => SlicePolicy::Split,
+            },
+            padding: match self.padding {
+                Padding::Keep => voxprep_io::Padding::Keep,
+                Padding::Air => voxprep_io::Padding::Air,
+                Padding::Nan => voxprep_io::Padding::Nan,
+            },
+            philips_precise: self.philips_precise,
+            voi: self.voi,
+            grid: None,
+        }
+    }
+}
+
+/// How many threads work.
+#[derive(clap::Args)]
+pub(crate) struct Threads {
+    /// How many threads work [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+impl Threads {
+    /// Starts them.
+    pub(crate) fn start(&self) -> Result<()> {
         if let Some(threads) = self.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
             pool.build_global().context("cannot start the threads")?;
         }
-        Ok(ReadOptions {
-            no_limits: self.no_limits,
-        })
+        Ok(())
+    }
+}
+
+/// How work on files is done.
+#[derive(clap::Args)]
+pub(crate) struct Work {
+    #[command(flatten)]
+    threads: Threads,
+
+    #[command(flatten)]
+    reading: Reading,
+}
+
+impl Work {
+    /// Starts the threads; says how files are read.
+    pub(crate) fn start(&self) -> Result<ReadOptions> {
+        self.threads.start()?;
+        Ok(self.reading.options())
     }
 }
 

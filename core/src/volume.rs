@@ -175,6 +175,10 @@ impl Channels {
 pub const REGRIDDED: &str = "regridded";
 /// The fact that a step has moved the contents of a volume in the world.
 pub const MOVED: &str = "moved";
+/// The fact that nothing says where in the world a volume is: a picture, a radiograph.
+pub const PLACELESS: &str = "placeless";
+/// The fact that the distance of voxels is an assumption, not a measurement.
+pub const SPACING_ASSUMED: &str = "spacing_assumed";
 
 /// What a file carries beside header and voxels, handed on from file to file and recorded nowhere.
 ///

@@ -1,5 +1,8 @@
 //! Writing aside and renaming, so that a file is there whole or as it was before.
 
+#[cfg(feature = "dicom")]
+mod folder;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -10,6 +13,9 @@ use std::sync::Mutex;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::error::{Error, Result};
+
+#[cfg(feature = "dicom")]
+pub(crate) use folder::FolderAside;
 
 /// The longest part of the target's name that the temporary file's name repeats, in bytes: file
 /// systems stop at 255.
@@ -161,7 +167,10 @@ pub fn remove_unfinished() {
         .flat_map(|mut files| std::mem::take(&mut *files))
     {
         // Whoever ends the program has no use for an error here.
-        let _ = fs::remove_file(path);
+        let _ = match path.is_dir() {
+            true => fs::remove_dir_all(path),
+            false => fs::remove_file(path),
+        };
     }
 }
 

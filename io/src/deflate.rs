@@ -4,10 +4,16 @@
 //! nothing, and a greedy search with Huffman codes of its own is faster there than the general
 //! encoders and nearly as small as they are. The other levels are zlib-rs.
 
+mod blocks;
 mod fast;
 mod huffman;
 
+pub(crate) use blocks::write_blocks;
+
 use flate2::{Compress, Compression, FlushCompress};
+
+/// An empty final block, which ends a deflate stream.
+pub(crate) const END: [u8; 2] = [0x03, 0x00];
 
 /// Compresses blocks; one per thread.
 pub(crate) enum Deflater {

@@ -57,6 +57,10 @@ impl fmt::Display for Fault {
         if let Some(remedy) = &self.remedy {
             write!(f, "; {remedy}")?;
         }
+        // What is wrong on the command line is in no file.
+        if self.path.as_os_str().is_empty() {
+            return Ok(());
+        }
         write!(f, ": {}", self.path.display())
     }
 }

@@ -21,6 +21,9 @@ pub(crate) trait Format: Sync {
     /// The name in messages, with what it covers.
     fn name(&self) -> &'static str;
 
+    /// What [`WriteOptions::format`] calls it; the first part of the keys of its facts.
+    fn key(&self) -> &'static str;
+
     /// The extensions of files that [`Format::write`] makes, without the leading dot.
     fn extensions(&self) -> &'static [&'static str];
 
@@ -39,6 +42,29 @@ pub(crate) trait Format: Sync {
         vec![source.path().to_owned()]
     }
 
+    /// Whether a folder may be an image of this format.
+    fn reads_folders(&self) -> bool {
+        false
+    }
+
+    /// Reads the headers of the files below a folder.
+    fn folder_header(&self, folder: &Path, options: &ReadOptions) -> Result<Header> {
+        let _ = options;
+        Err(is_folder(folder))
+    }
+
+    /// Reads the volume that the files below a folder make up.
+    fn folder_volume(&self, folder: &Path, options: &ReadOptions) -> Result<Volume> {
+        let _ = options;
+        Err(is_folder(folder))
+    }
+
+    /// The files that [`Format::folder_volume`] opens.
+    fn folder_files(&self, folder: &Path) -> Vec<PathBuf> {
+        let _ = folder;
+        Vec::new()
+    }
+
     /// Where the header may be, the best guess first, if the file that is named has none of its
     /// own: a format of two files knows the name of the one from the name of the other.
     fn headers(&self, path: &Path, start: &[u8]) -> Vec<PathBuf> {
@@ -47,8 +73,15 @@ pub(crate) trait Format: Sync {
     }
 
     /// The files that [`Format::write`] makes of a name with one of the [extensions](Self::extensions).
-    fn files(&self, path: &Path) -> Vec<PathBuf> {
+    fn files(&self, path: &Path, options: &WriteOptions) -> Vec<PathBuf> {
+        let _ = options;
         vec![path.to_owned()]
+    }
+
+    /// Whether it is written only where [`WriteOptions::format`] asks for it: another format has the
+    /// same extensions.
+    fn only_on_request(&self) -> bool {
+        false
     }
 
     /// Writes the volume, by [`write_aside`](crate::write_aside). A format without extensions is
@@ -103,6 +136,16 @@ pub(crate) fn open(path: &Path) -> Result<(Source, &'static dyn Format)> {
     }
 }
 
+/// The format of which a folder may be an image.
+pub(crate) fn for_folders(folder: &Path) -> Result<&'static dyn Format> {
+    let found = all().into_iter().find(|format| format.reads_folders());
+    found.ok_or_else(|| is_folder(folder))
+}
+
+fn is_folder(path: &Path) -> Error {
+    Error::parameter(path, "the path is a folder").remedy("give the path of a file")
+}
+
 /// What is said of contents that no format takes for its own.
 fn unknown(source: &Source, all: &[&'static dyn Format]) -> Error {
     if let Some((_, packer)) = PACKERS
@@ -123,25 +166,57 @@ fn unknown(source: &Source, all: &[&'static dyn Format]) -> Error {
         .remedy(format!("formats that can be read: {}", names.join(", ")))
 }
 
-/// The format that a name asks for.
-pub(crate) fn for_writing(path: &Path) -> Result<&'static dyn Format> {
-    extension(path)
+/// The format that a name asks for, or the options.
+pub(crate) fn for_writing(path: &Path, options: &WriteOptions) -> Result<&'static dyn Format> {
+    let listed = |extensions: &[&str]| {
+        let dotted: Vec<_> = extensions.iter().map(|e| format!(".{e}")).collect();
+        dotted.join(", ")
+    };
+    let extension = extension(path);
+    if let Some(key) = options.format {
+        let format = all().into_iter().find(|f| f.key() == key);
+        let format = format
+            .filter(|f| !f.extensions().is_empty())
+            .ok_or_else(|| {
+                Error::parameter(path, format!("there is no format '{key}' to write"))
+                    .field("format")
+                    .remedy(format!("give one of {}", keys().join(", ")))
+            })?;
+        if !extension.is_some_and(|e| format.extensions().contains(&e)) {
+            let reason = format!("the name is none of a file of the format '{key}'");
+            let known = listed(format.extensions());
+            return Err(Error::parameter(path, reason).remedy(format!("end it in one of {known}")));
+        }
+        return Ok(format);
+    }
+    extension
         .and_then(|extension| {
             all()
                 .into_iter()
+                .filter(|f| !f.only_on_request())
                 .find(|f| f.extensions().contains(&extension))
         })
         .ok_or_else(|| {
-            let known: Vec<_> = extensions().iter().map(|e| format!(".{e}")).collect();
             Error::parameter(path, "the name does not say which format to write")
-                .remedy(format!("end it in one of {}", known.join(", ")))
+                .remedy(format!("end it in one of {}", listed(&extensions())))
         })
 }
 
-/// All extensions that can be written, each format's in its own order.
+/// What the formats that are written are called.
+pub(crate) fn keys() -> Vec<&'static str> {
+    let written = all().into_iter().filter(|f| !f.extensions().is_empty());
+    written.map(|f| f.key()).collect()
+}
+
+/// All extensions that can be written, each format's in its own order, those of NIfTI first: its are
+/// the usual ones.
 pub(crate) fn extensions() -> Vec<&'static str> {
-    let all = all().into_iter().flat_map(|format| format.extensions());
-    all.copied().collect()
+    let mut all: Vec<_> = all().into_iter().filter(|f| !f.only_on_request()).collect();
+    all.sort_by_key(|format| format.key() != "nifti");
+    all.iter()
+        .flat_map(|format| format.extensions())
+        .copied()
+        .collect()
 }
 
 /// The known extension in which the name ends, in whatever case.

@@ -1,3 +1,3 @@
 //! One file per format; `automod` finds them.
 
-automod::dir!("src/formats");
+automod::dir!(pub(crate) "src/formats");

@@ -20,15 +20,14 @@ use flate2::bufread::GzDecoder;
 use rayon::prelude::*;
 use voxprep_core::buf::Buf;
 
+use crate::deflate::END;
 use crate::error::{Error, Result};
-use crate::source::{Bytes, COPY_AGAIN, Source};
+use crate::source::{Bytes, COPY_AGAIN};
 
 pub(crate) use write::write;
 
 /// The first bytes of every gzip file.
 pub(crate) const MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// An empty final block, which ends a deflate stream.
-const END: [u8; 2] = [0x03, 0x00];
 /// Bytes of the header before the compressed sizes: ten fixed, the lengths, `VP`, the block size.
 const FIXED: usize = 20;
 /// Contents before the voxels, and beyond them, that are still inflated in one go.
@@ -52,19 +51,19 @@ pub(crate) fn damaged(path: &Path, error: &io::Error) -> Error {
     Error::input(path, reason).remedy(COPY_AGAIN)
 }
 
-/// Opens a gzip file of whose contents the bytes from `start` to `end` will be read.
-pub(crate) fn open(source: &Source, start: u64, end: u64) -> Result<Bytes> {
-    let packed = source.raw()?;
+/// Opens gzip of whose contents the bytes from `start` to `end` will be read; `path` is where it
+/// is from.
+pub(crate) fn open(packed: &Buf<u8>, start: u64, end: u64, path: &Path) -> Result<Bytes> {
     // What is before the voxels is kept only where it is little.
     if start <= TRAILING {
-        if let Some(blocks) = Blocks::parse(&packed, end) {
+        if let Some(blocks) = Blocks::parse(packed, end) {
             return Ok(Bytes::Blocks(blocks));
         }
         if let Some(buf) = at_once(packed.as_slice(), end) {
             return Ok(Bytes::Memory(buf, 0));
         }
     }
-    let inflated = stream(packed.as_slice(), start..end, source.path())?;
+    let inflated = stream(packed.as_slice(), start..end, path)?;
     Ok(Bytes::Memory(inflated, start))
 }
 

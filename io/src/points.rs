@@ -74,12 +74,7 @@ pub fn write(path: &Path, points: &[Point]) -> Result<()> {
             ));
         }
         let [x, y, z] = position;
-        let plain = !name.contains([',', '"']) && name.trim() == name;
-        let name = if plain {
-            name.clone()
-        } else {
-            format!("\"{}\"", name.replace('"', "\"\""))
-        };
+        let name = field(name);
         // Writing to a String does not fail.
         let _ = writeln!(text, "{name},{x},{y},{z}");
     }
@@ -107,8 +102,17 @@ fn point(line: &str) -> Result<Point, String> {
     })
 }
 
+/// A text as a field of a line, quoted where it would be taken for something else.
+pub(crate) fn field(text: &str) -> String {
+    if !text.contains([',', '"']) && text.trim() == text {
+        text.to_owned()
+    } else {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    }
+}
+
 /// The fields of a line, trimmed unless quoted; `None` where a quotation is not closed.
-fn fields(line: &str) -> Option<Vec<String>> {
+pub(crate) fn fields(line: &str) -> Option<Vec<String>> {
     let mut fields = Vec::new();
     let mut rest = line;
     loop {

@@ -1,9 +1,10 @@
 //! An opened file: its size, its first bytes, and its contents block by block, inflated where the
 //! file is gzip. What is inside is the business of `formats/`.
 
+mod contents;
+
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -12,6 +13,8 @@ use voxprep_core::buf::Buf;
 
 use crate::error::{Error, Result};
 use crate::gzip;
+
+pub(crate) use contents::{Bytes, Contents, Files, Scratch};
 
 /// How many bytes of the contents a format sees when it decides whether the file is its own.
 const START: usize = 1024;
@@ -49,6 +52,11 @@ impl Source {
         Self::open_where(path, |len, start| {
             named || len != needed && gzip::is_header(start)
         })
+    }
+
+    /// Opens a file whose contents are what is in it, even where that begins as gzip does.
+    pub(crate) fn open_as_it_is(path: &Path) -> Result<Self> {
+        Self::open_where(path, |_, _| false)
     }
 
     /// Opens a file; one that begins as gzip does is gzip if its length and first bytes allow.
@@ -137,26 +145,39 @@ impl Source {
     pub(crate) fn contents(&self, start: u64, end: u64) -> Result<Contents<'_>> {
         self.check_holds(end)?;
         let bytes = if self.gzip {
-            gzip::open(self, start, end)?
+            gzip::open(&self.raw_from(0, self.len)?, start, end, &self.path)?
         } else {
             Bytes::File
         };
-        Ok(Contents {
-            source: self,
-            bytes,
-        })
+        Ok(Contents::new(self, bytes))
     }
 
-    /// The whole file as it is, compressed or not.
-    pub(crate) fn raw(&self) -> Result<Buf<u8>> {
-        let len = usize::try_from(self.len)
+    /// Contents that are in memory: those of a part of the file that was decoded.
+    pub(crate) fn in_memory(&self, bytes: Buf<u8>) -> Contents<'_> {
+        Contents::new(self, Bytes::Memory(bytes, 0))
+    }
+
+    /// The file as it is, compressed or not, from its first byte on and from wherever is sought.
+    pub(crate) fn reader(&self) -> BufReader<Reader<'_>> {
+        BufReader::with_capacity(
+            64 << 10,
+            Reader {
+                source: self,
+                at: 0,
+            },
+        )
+    }
+
+    /// The bytes of the file from one to another, as they are, compressed or not.
+    pub(crate) fn raw_from(&self, start: u64, end: u64) -> Result<Buf<u8>> {
+        let len = usize::try_from(end.saturating_sub(start))
             .map_err(|_| Error::limit(&self.path, "the file is larger than memory can be"))?;
         let mut buf = Buf::for_overwrite(len).map_err(|e| Error::core(&self.path, e))?;
         buf.as_mut_slice()
             .map_err(|e| Error::core(&self.path, e))?
             .par_chunks_mut(BLOCK as usize)
             .enumerate()
-            .try_for_each(|(i, chunk)| self.read_at(chunk, i as u64 * BLOCK))?;
+            .try_for_each(|(i, chunk)| self.read_at(chunk, start + i as u64 * BLOCK))?;
         Ok(buf)
     }
 
@@ -201,7 +222,7 @@ impl Source {
         }
     }
 
-    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
+    pub(crate) fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
         read_exact_at(&self.file, out, offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
                 Error::input(&self.path, "the file became shorter while it was read")
@@ -212,13 +233,41 @@ impl Source {
     }
 }
 
+/// Reads a file from any place, for decoders that seek.
+pub(crate) struct Reader<'a> {
+    source: &'a Source,
+    at: u64,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = self.source.len.saturating_sub(self.at);
+        let count = usize::try_from(left).map_or(out.len(), |left| left.min(out.len()));
+        read_exact_at(&self.source.file, &mut out[..count], self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl io::Seek for Reader<'_> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            io::SeekFrom::Start(at) => Some(at),
+            io::SeekFrom::End(by) => self.source.len.checked_add_signed(by),
+            io::SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
 #[cfg(unix)]
-fn read_exact_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<()> {
+pub(crate) fn read_exact_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, out, offset)
 }
 
 #[cfg(windows)]
-fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) -> io::Result<()> {
+pub(crate) fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !out.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, out, offset)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -229,112 +278,6 @@ fn read_exact_at(file: &File, mut out: &mut [u8], mut offset: u64) -> io::Result
         }
     }
     Ok(())
-}
-
-/// Where the contents of a file are.
-pub(crate) enum Bytes {
-    /// In the file, as they are.
-    File,
-    /// Inflated, in memory, from some byte of the contents on.
-    Memory(Buf<u8>, u64),
-    /// Compressed, in memory, in blocks that inflate independently.
-    Blocks(gzip::Blocks),
-}
-
-/// The contents of a file, in ranges that many threads may ask for at once.
-pub(crate) struct Contents<'a> {
-    source: &'a Source,
-    bytes: Bytes,
-}
-
-/// What a thread keeps between the ranges it reads.
-#[derive(Default)]
-pub(crate) struct Scratch {
-    bytes: Vec<u8>,
-    pub(crate) inflate: gzip::Scratch,
-}
-
-impl Contents<'_> {
-    /// The path, for messages.
-    pub(crate) fn path(&self) -> &Path {
-        &self.source.path
-    }
-
-    /// Where a range that starts at `at` had best end.
-    pub(crate) fn edge(&self, at: u64) -> u64 {
-        match &self.bytes {
-            Bytes::Blocks(blocks) => (at / blocks.block() + 1) * blocks.block(),
-            Bytes::File | Bytes::Memory(..) => at + BLOCK,
-        }
-    }
-
-    /// The same contents in a form in which any range, as often as needed, is cheap.
-    pub(crate) fn for_any_range(mut self) -> Result<Self> {
-        if let Bytes::Blocks(blocks) = &self.bytes {
-            self.bytes = Bytes::Memory(blocks.inflate_all(&self.source.path)?, 0);
-        }
-        Ok(self)
-    }
-
-    /// Whether elements of `step` bytes from `start` on never cross an edge.
-    pub(crate) fn fits(&self, start: u64, step: u64) -> bool {
-        match &self.bytes {
-            Bytes::Blocks(blocks) => {
-                blocks.block().is_multiple_of(step) && start.is_multiple_of(step)
-            }
-            Bytes::File | Bytes::Memory(..) => true,
-        }
-    }
-
-    /// The bytes of a range, which must not cross an [`edge`](Self::edge).
-    pub(crate) fn view<'s>(
-        &'s self,
-        range: Range<u64>,
-        scratch: &'s mut Scratch,
-    ) -> Result<&'s [u8]> {
-        if let Bytes::Memory(buf, first) = &self.bytes {
-            return self.slice(buf, *first, &range);
-        }
-        let mut bytes = std::mem::take(&mut scratch.bytes);
-        bytes.resize((range.end - range.start) as usize, 0);
-        let outcome = self.read_into(range, &mut bytes, scratch);
-        scratch.bytes = bytes;
-        outcome.map(|()| scratch.bytes.as_slice())
-    }
-
-    /// Copies the bytes of a range, which must not cross an [`edge`](Self::edge).
-    pub(crate) fn read_into(
-        &self,
-        range: Range<u64>,
-        out: &mut [u8],
-        scratch: &mut Scratch,
-    ) -> Result<()> {
-        match &self.bytes {
-            Bytes::File => self.source.read_at(out, range.start),
-            Bytes::Memory(buf, first) => {
-                out.copy_from_slice(self.slice(buf, *first, &range)?);
-                Ok(())
-            }
-            Bytes::Blocks(blocks) => {
-                blocks.read_into(range, out, &mut scratch.inflate, &self.source.path)
-            }
-        }
-    }
-
-    /// Checks what can only be checked when all has been read: the checksum of blocks.
-    pub(crate) fn finish(&self) -> Result<()> {
-        match &self.bytes {
-            Bytes::Blocks(blocks) => blocks.check_sum(&self.source.path),
-            Bytes::File | Bytes::Memory(..) => Ok(()),
-        }
-    }
-
-    fn slice<'b>(&self, buf: &'b Buf<u8>, first: u64, range: &Range<u64>) -> Result<&'b [u8]> {
-        let [from, to] = [range.start, range.end].map(|at| at.checked_sub(first));
-        from.zip(to)
-            .and_then(|(from, to)| buf.as_slice().get(from as usize..to as usize))
-            .ok_or_else(|| Error::input(&self.source.path, "voxels are missing").remedy(COPY_AGAIN))
-    }
 }
 
 #[cfg(test)]
@@ -364,7 +307,7 @@ mod tests {
             message.starts_with("the file became shorter while it was read; try again"),
             "{message}"
         );
-        assert!(source.raw().is_err());
+        assert!(source.raw_from(0, source.len()).is_err());
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub(crate) enum Number {
     U32,
     I64,
     U64,
+    /// IEEE 754 binary16.
+    F16,
+    /// The upper half of a 32-bit floating-point number.
+    Bf16,
     F32,
     F64,
 }
@@ -70,6 +74,12 @@ enum Map {
     Linear(Scale),
 }
 
+/// Bytes of tuples that one task reads at a time, and that it takes apart at a time.
+const TASK: usize = 1 << 20;
+const CACHED: usize = 32 << 10;
+/// So many voxels at least: fewer would cost more for what is to be remembered of each.
+const FEWEST: usize = 16;
+
 /// The largest whole number up to which `f32` holds all.
 const F32_WHOLE: f64 = 16_777_216.0;
 
@@ -78,7 +88,7 @@ impl Number {
     pub(crate) const fn bytes(self) -> u64 {
         match self {
             Self::U8 | Self::I8 => 1,
-            Self::I16 | Self::U16 => 2,
+            Self::I16 | Self::U16 | Self::F16 | Self::Bf16 => 2,
             Self::I32 | Self::U32 | Self::F32 => 4,
             Self::I64 | Self::U64 | Self::F64 => 8,
         }
@@ -91,7 +101,7 @@ impl Number {
             Self::I8 | Self::I16 => ElementType::I16,
             Self::U16 => ElementType::U16,
             Self::I32 | Self::U32 | Self::I64 | Self::U64 => ElementType::I32,
-            Self::F32 => ElementType::F32,
+            Self::F16 | Self::Bf16 | Self::F32 => ElementType::F32,
             Self::F64 => ElementType::F64,
         }
     }
@@ -99,7 +109,7 @@ impl Number {
     /// The voxel type with the same bits.
     const fn native(self) -> Option<ElementType> {
         match self {
-            Self::I8 | Self::U32 | Self::I64 | Self::U64 => None,
+            Self::I8 | Self::U32 | Self::I64 | Self::U64 | Self::F16 | Self::Bf16 => None,
             _ => Some(self.kept()),
         }
     }
@@ -121,7 +131,7 @@ impl Number {
     }
 
     const fn is_float(self) -> bool {
-        matches!(self, Self::F32 | Self::F64)
+        matches!(self, Self::F16 | Self::Bf16 | Self::F32 | Self::F64)
     }
 }
 
@@ -140,7 +150,7 @@ impl Scale {
     /// grid is at most half as wide as theirs, and none of them is beyond it.
     fn suits_f32(self, extent: Extent, number: Number) -> bool {
         let most = self.of(extent.low).abs().max(self.of(extent.high).abs());
-        if number == Number::F32 || most == 0.0 {
+        if number.is_float() || most == 0.0 {
             most == 0.0 || (1e-30..=f64::from(f32::MAX)).contains(&most)
         } else if self.added().is_some() {
             most <= F32_WHOLE
@@ -263,33 +273,21 @@ impl Layout {
         Ok((target, Map::Linear(scale)))
     }
 
-    /// The ranges of bytes that one thread handles at a time, as (plane, first element, elements,
-    /// first byte). A plane is one channel, or all of them where nothing is interleaved.
-    fn tasks(&self, contents: &Contents<'_>, start: u64) -> Vec<(usize, usize, u64)> {
-        let step = self.number.bytes() * self.interleaved as u64;
-        let (planes, len) = self.planes();
+    /// The ranges of bytes that one thread handles at a time where one number follows the other, as
+    /// (numbers, first byte).
+    fn tasks(&self, contents: &Contents<'_>, start: u64) -> Vec<(usize, u64)> {
+        let step = self.number.bytes();
+        let len = self.size.iter().product::<usize>() * self.channels;
         let mut tasks = Vec::new();
-        for plane in 0..planes {
-            let base = start + (plane / self.interleaved * len) as u64 * step;
-            let mut done = 0;
-            while done < len {
-                let at = base + done as u64 * step;
-                let fits = (contents.edge(at) - at) / step;
-                let count = (fits.max(1) as usize).min(len - done);
-                tasks.push((plane % self.interleaved, count, at));
-                done += count;
-            }
+        let mut done = 0;
+        while done < len {
+            let at = start + done as u64 * step;
+            let fits = (contents.edge(at) - at) / step;
+            let count = (fits.max(1) as usize).min(len - done);
+            tasks.push((count, at));
+            done += count;
         }
         tasks
-    }
-
-    /// The number of planes, and of values in each.
-    fn planes(&self) -> (usize, usize) {
-        let voxels = self.size.iter().product::<usize>();
-        match self.interleaved {
-            1 => (1, voxels * self.channels),
-            _ => (self.channels, voxels),
-        }
     }
 
     fn extent(&self, contents: &Contents<'_>, start: u64) -> Result<Extent> {
@@ -306,7 +304,7 @@ impl Layout {
         let bytes = self.number.bytes();
         flat.tasks(contents, start)
             .into_par_iter()
-            .map_init(Scratch::default, |scratch, (_, count, at)| {
+            .map_init(Scratch::default, |scratch, (count, at)| {
                 let range = at..at + count as u64 * bytes;
                 Ok(extent(
                     self.number,
@@ -337,48 +335,111 @@ impl Layout {
     fn fill<T: Target>(&self, contents: &Contents<'_>, start: u64, map: Map) -> Result<Voxels> {
         let core = |e| Error::core(contents.path(), e);
         let len = self.size.iter().product::<usize>() * self.channels;
-        let step = self.number.bytes() as usize * self.interleaved;
+        let mut buf = Buf::<T>::for_overwrite(len).map_err(core)?;
+        let out = buf.as_mut_slice().map_err(core)?;
+        if self.interleaved > 1 {
+            self.fill_planes(contents, start, map, out)?;
+        } else {
+            self.fill_row(contents, start, map, out)?;
+        }
+        contents.finish()?;
+        Voxels::new(self.channels, self.size, buf).map_err(core)
+    }
+
+    /// Fills in numbers that follow each other.
+    fn fill_row<T: Target>(
+        &self,
+        contents: &Contents<'_>,
+        start: u64,
+        map: Map,
+        out: &mut [T],
+    ) -> Result<()> {
+        let step = self.number.bytes() as usize;
         let same_bits = matches!(map, Map::Keep)
             && self.number.native() == Some(T::TYPE)
-            && self.interleaved == 1
-            && (self.number.bytes() == 1 || self.big_endian == cfg!(target_endian = "big"));
-        let mut buf = Buf::<T>::for_overwrite(len).map_err(core)?;
-        let mut rest = buf.as_mut_slice().map_err(core)?;
+            && (step == 1 || self.big_endian == cfg!(target_endian = "big"));
+        let mut rest = out;
         let mut parts = Vec::new();
-        for (component, count, at) in self.tasks(contents, start) {
+        for (count, at) in self.tasks(contents, start) {
             let (part, following) = rest.split_at_mut(count);
-            parts.push((part, component, at));
+            parts.push((part, at));
             rest = following;
         }
-        parts.into_par_iter().try_for_each_init(
-            Scratch::default,
-            |scratch, (out, component, at)| {
+        parts
+            .into_par_iter()
+            .try_for_each_init(Scratch::default, |scratch, (out, at)| {
                 let range = at..at + (out.len() * step) as u64;
                 if same_bits {
                     return contents.read_into(range, bytemuck::cast_slice_mut(out), scratch);
                 }
-                let map = match map {
-                    // The intercept of complex numbers is real: the imaginary part has none.
-                    Map::Linear(scale) if self.interleaved == 2 && component == 1 => {
-                        Map::Linear(Scale {
-                            intercept: 0.0,
-                            ..scale
-                        })
-                    }
-                    map => map,
-                };
-                let bytes = contents.view(range, scratch)?;
                 let from = Numbers {
-                    bytes,
+                    bytes: contents.view(range, scratch)?,
                     step,
-                    first: component * self.number.bytes() as usize,
+                    first: 0,
                     big_endian: self.big_endian,
                 };
                 convert(self.number, from, out, map);
                 Ok(())
-            },
-        )?;
-        contents.finish()?;
-        Voxels::new(self.channels, self.size, buf).map_err(core)
+            })
+    }
+
+    /// Fills in numbers of which several belong to one voxel, one plane for each: every byte is read
+    /// once, and taken apart while it is in the cache of a core.
+    fn fill_planes<T: Target>(
+        &self,
+        contents: &Contents<'_>,
+        start: u64,
+        map: Map,
+        out: &mut [T],
+    ) -> Result<()> {
+        let each = self.size.iter().product::<usize>().max(1);
+        let number = self.number.bytes() as usize;
+        let step = number * self.interleaved;
+        let [task, block] = [TASK, CACHED].map(|bytes| (bytes / step).max(FEWEST));
+        let mut parts = Vec::new();
+        for (group, planes) in out.chunks_mut(each * self.interleaved).enumerate() {
+            let mut planes: Vec<_> = planes
+                .chunks_mut(each)
+                .map(|p| p.chunks_mut(task))
+                .collect();
+            for first in (0..each).step_by(task) {
+                let planes: Vec<&mut [T]> = planes.iter_mut().filter_map(Iterator::next).collect();
+                parts.push((start + ((group * each + first) * step) as u64, planes));
+            }
+        }
+        parts
+            .into_par_iter()
+            .try_for_each_init(Scratch::default, |scratch, (at, mut planes)| {
+                let count = planes.first().map_or(0, |plane| plane.len());
+                let bytes = contents.view(at..at + (count * step) as u64, scratch)?;
+                for (i, bytes) in bytes.chunks(block * step).enumerate() {
+                    let done = i * block;
+                    for (component, plane) in planes.iter_mut().enumerate() {
+                        let from = Numbers {
+                            bytes,
+                            step,
+                            first: component * number,
+                            big_endian: self.big_endian,
+                        };
+                        let end = plane.len().min(done + block);
+                        if let Some(out) = plane.get_mut(done..end) {
+                            convert(self.number, from, out, self.map_of(component, map));
+                        }
+                    }
+                }
+                Ok(())
+            })
+    }
+
+    /// What becomes of one of the numbers of a voxel.
+    fn map_of(&self, component: usize, map: Map) -> Map {
+        match map {
+            // The intercept of complex numbers is real: the imaginary part has none.
+            Map::Linear(scale) if self.interleaved == 2 && component == 1 => Map::Linear(Scale {
+                intercept: 0.0,
+                ..scale
+            }),
+            map => map,
+        }
     }
 }

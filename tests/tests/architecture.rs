@@ -12,7 +12,7 @@ use voxprep_tests::{registry, root};
 
 /// Every transform there is, on purpose a second list: a crate that nothing links registers
 /// nothing, and no other test would notice.
-const NAMES: [&str; 32] = [
+const NAMES: [&str; 33] = [
     "augment.affine",
     "augment.crop",
     "augment.elastic",
@@ -41,6 +41,7 @@ const NAMES: [&str; 32] = [
     "spatial.reorient",
     "spatial.resize",
     "spatial.spacing",
+    "spatial.straighten",
     "subject.drop",
     "subject.keep",
     "subject.rename",

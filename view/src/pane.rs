@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use voxprep_core::error::Error;
 use voxprep_core::geometry::Geometry;
-use voxprep_core::volume::Modality;
+use voxprep_core::volume::{Modality, PLACELESS};
 
 use crate::colour::{BACKGROUND, NAN, Rgb, blend, label_colour};
 use crate::error::Result;
@@ -36,11 +36,13 @@ impl Plane {
 
     /// The plane in which a volume of one slice lies; `None` for a volume of several slices.
     ///
-    /// A radiograph is drawn as stored: its axes are those of the detector.
+    /// A radiograph is drawn as stored: its axes are those of the detector. So is what has no place.
     pub fn of_single_slice(image: &Image<'_>) -> Option<Self> {
         let header = image.volume.header();
         let size = header.geometry.size();
-        if header.modality == Some(Modality::Xray) && size[2] == 1 {
+        let placeless =
+            header.modality == Some(Modality::Xray) || header.facts.contains_key(PLACELESS);
+        if placeless && size[2] == 1 {
             return Some(Self::Stored);
         }
         [Self::Axial, Self::Coronal, Self::Sagittal]

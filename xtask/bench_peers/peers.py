@@ -470,6 +470,36 @@ def _(work, name):
     return Job(lambda: read(file), None, lambda o: o.numpy().transpose(2, 1, 0))
 
 
+@peer("dicom", "pydicom", "SimpleITK", "MONAI")
+@peer("dicom-jpeg", "pydicom", "SimpleITK")
+@peer("dicom-jpeg2000", "pydicom", "SimpleITK")
+def _(work, name):
+    folder = work.path(work.case.image)
+    if name == "SimpleITK":
+        import SimpleITK as sitk
+
+        def series():
+            return sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(folder))
+        return Job(series, None, from_sitk)
+    if name == "MONAI":
+        from monai.transforms import LoadImage
+        read = LoadImage(image_only=True, reader="PydicomReader")
+        return Job(lambda: read(folder), None, lambda o: o.numpy().transpose(2, 1, 0))
+    import numpy as np
+    import pydicom
+
+    def slices():
+        files = [pydicom.dcmread(os.path.join(folder, name)) for name in os.listdir(folder)]
+        files.sort(key=lambda file: float(file.ImagePositionPatient[2]))
+        volume = np.empty((len(files), files[0].Rows, files[0].Columns), np.int16)
+        for out, file in zip(volume, files):
+            out[:] = file.pixel_array
+            out *= int(file.get("RescaleSlope", 1))
+            out += int(file.get("RescaleIntercept", 0))
+        return volume
+    return Job(slices, None, lambda o: o)
+
+
 # ---------------------------------------------------------------- file to file
 @peer("files-linear", "SimpleITK")
 @peer("files-cubic", "SimpleITK")

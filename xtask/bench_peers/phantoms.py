@@ -84,6 +84,27 @@ def radiograph(shape):
     return image.clip(0, 4095).astype(np.uint16)[None]
 
 
+def dicom_series(scan, folder, compressor):
+    """A series of CT, a file for each slice, names not in their order, as GDCM writes and compresses it."""
+    import SimpleITK as sitk
+    os.makedirs(folder, exist_ok=True)
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    if compressor:
+        writer.SetUseCompression(True)
+        writer.SetCompressor(compressor)
+    for k, values in enumerate(scan):
+        image = sitk.GetImageFromArray(values[None])
+        image.SetSpacing(SPACING_MM)
+        z = SPACING_MM[2] * k
+        for tag, value in (("0008|0016", "1.2.840.10008.5.1.4.1.1.2"), ("0008|0060", "CT"), ("0020|000e", "2.25.7"),
+                           ("0008|0018", f"2.25.8.{k + 1}"), ("0020|0013", str(k + 1)), ("0020|0032", f"0\\0\\{z}"),
+                           ("0020|0037", "1\\0\\0\\0\\1\\0"), ("0028|1052", "0"), ("0028|1053", "1")):
+            image.SetMetaData(tag, value)
+        writer.SetFileName(os.path.join(folder, f"{k * 7919 % 100003:06d}.dcm"))
+        writer.Execute(image)
+
+
 def prepare(folder, voxprep, quick):
     """Writes the inputs."""
     import nibabel
@@ -94,6 +115,8 @@ def prepare(folder, voxprep, quick):
     np.save(path("ct.npy"), scan)
     np.save(path("ct-f32.npy"), scan.astype(np.float32))
     image = nibabel.Nifti1Image(scan.transpose(2, 1, 0), np.diag([-SPACING_MM[0], -SPACING_MM[1], SPACING_MM[2], 1]))
+    for compressor in ("", "JPEG", "JPEG2000"):
+        dicom_series(scan, path("dicom" + ("-" + compressor.lower() if compressor else "")), compressor)
     nibabel.save(image, path("scan.nii"))
     # other stems: asked for x.nii.gz, ITK reads an x.nii beside it
     with open(path("scan.nii"), "rb") as plain, gzip.open(path("zlib6.nii.gz"), "wb", 6) as packed:

@@ -31,7 +31,7 @@ use crate::outcome::Outcome;
 use crate::output::Output;
 use crate::pictures::alike;
 use crate::pipelines::{self, Overrides};
-use crate::work::Work;
+use crate::work::Threads;
 
 /// Make scans up, run presets on them, and show what came of it
 ///
@@ -53,7 +53,7 @@ pub(crate) struct Demo {
     json: bool,
 
     #[command(flatten)]
-    work: Work,
+    work: Threads,
 }
 
 const EXAMPLES: &str = "\

@@ -7,11 +7,11 @@ use clap::Args;
 use voxprep_core::pipeline::{FORMS, Step};
 use voxprep_core::plan::Plan;
 use voxprep_core::registry::Registry;
-use voxprep_io::ReadOptions;
 
 use crate::inputs::{Given, Inputs};
 use crate::output::Output;
 use crate::pipelines::{self, Overrides, Planned};
+use crate::work::Reading;
 
 /// Show what a pipeline would do, without doing it
 ///
@@ -48,9 +48,8 @@ pub(crate) struct Explain {
     #[arg(long)]
     no_fuse: bool,
 
-    /// Trust files that declare very many voxels for their size
-    #[arg(long)]
-    no_limits: bool,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 const EXAMPLES: &str = "\
@@ -64,13 +63,7 @@ impl Explain {
         let registry = Registry::built_in()?;
         let Planned { plan, .. } =
             pipelines::plan(&self.pipeline, &self.overrides, None, &registry)?;
-        let inputs = Inputs::new(
-            &self.inputs,
-            &self.labels,
-            ReadOptions {
-                no_limits: self.no_limits,
-            },
-        )?;
+        let inputs = Inputs::new(&self.inputs, &self.labels, self.reading.options())?;
         let explanation = if inputs.is_empty() {
             plan.explain(!self.no_fuse)
         } else {

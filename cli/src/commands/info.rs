@@ -12,25 +12,39 @@ use voxprep_core::kernels::affine::Affine;
 use voxprep_core::kernels::stats::{self, Select, Summary};
 use voxprep_core::volume::{Header, Volume};
 use voxprep_core::voxels::channel;
-use voxprep_io::ReadOptions;
+use voxprep_io::{ReadOptions, SeriesInfo};
 
 use crate::failure::usage;
 use crate::output::Output;
+use crate::work::Reading;
 
-/// Show what is in a file: size, spacing, place in the world, type, unit
+/// Show what is in a file or DICOM folder: size, spacing, place in the world, type, unit
 ///
-/// Only the header is read, unless --stats or --at ask for voxels. Triples are [x, y, z], the index
+/// Of a folder with several volumes, a table of them; --series chooses one. Only the header is read, unless --stats or --at ask for voxels. Triples are [x, y, z], the index
 /// axes, x fastest; an index counts from 0 and is the centre of a voxel. World coordinates are LPS+
 /// millimetres, as in DICOM; NIfTI's RAS+ is shown beside them.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Info {
-    /// An image file
+    /// An image file, or a folder of DICOM files
     input: PathBuf,
 
     /// Answer in JSON
     #[arg(long)]
     json: bool,
+
+    /// All attributes of all DICOM slices, in their order in space: what is constant once, what
+    /// varies slice by slice
+    #[arg(long, conflicts_with_all = ["stats", "at"])]
+    tags: bool,
+
+    /// The table of --tags as CSV: a column of tags, and one for each slice
+    #[arg(long, requires = "tags", conflicts_with = "json")]
+    csv: bool,
+
+    /// Show what identifies a person, a place or a study: names, dates, numbers, UIDs
+    #[arg(long)]
+    keep_identifiers: bool,
 
     /// Count, NaN, range, mean, standard deviation (divisor n) and percentiles of every channel
     #[arg(long)]
@@ -44,15 +58,16 @@ pub(crate) struct Info {
     #[arg(long, value_name = "0|1", default_value_t = 0, requires = "at", value_parser = clap::value_parser!(u8).range(0..=1))]
     base: u8,
 
-    /// Trust a file that declares very many voxels for its size
-    #[arg(long)]
-    no_limits: bool,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   voxprep info scan.nii.gz
   voxprep info scan.nii.gz --stats --json
+  voxprep info study/                                   a table of its volumes, if there are several
+  voxprep info study/ --series 3 --tags --csv > tags.csv
   voxprep info scan.nii.gz --at 255,255,100
   voxprep info scan.nii.gz --at 256,256,101 --base 1    the same voxel as a viewer names it";
 
@@ -79,10 +94,17 @@ const PERCENTILES: [f64; 3] = [1.0, 50.0, 99.0];
 
 impl Info {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
-        let options = ReadOptions {
-            no_limits: self.no_limits,
+        let options = self.reading.options();
+        if self.tags {
+            return self.tags(&options, out);
+        }
+        let mut header = match voxprep_io::read_header(&self.input, &options) {
+            Ok(header) => header,
+            Err(error) if options.series.is_none() && is_choice(&error) => {
+                return self.volumes(&options, out);
+            }
+            Err(error) => return Err(error.into()),
         };
-        let mut header = voxprep_io::read_header(&self.input, &options)?;
         let at = self
             .at
             .map(|at| self.index(at, header.geometry.size()))
@@ -98,8 +120,15 @@ impl Info {
             .zip(volume.as_ref())
             .map(|(at, volume)| Place::new(at, volume));
         let statistics = volume.as_ref().filter(|_| self.stats).map(statistics);
+        // What else is there, where nobody has chosen.
+        let others = options.series.is_none() && header.facts.contains_key("dicom.other_volumes");
         if self.json {
             let mut answer = header_json(&header);
+            if others {
+                let volumes = voxprep_io::series(&self.input, &options)?;
+                let rows: Vec<Value> = volumes.iter().map(|v| self.volume_json(v)).collect();
+                answer.insert("series".to_owned(), rows.into());
+            }
             if let Some(place) = place {
                 answer.insert("at".to_owned(), place.json());
             }
@@ -117,6 +146,10 @@ impl Info {
             return out.json(&answer);
         }
         header_text(&header, out)?;
+        if others {
+            out.line("")?;
+            self.volumes(&options, out)?;
+        }
         if let Some(place) = place {
             place.text(&header, out)?;
         }
@@ -124,6 +157,137 @@ impl Info {
             Some(statistics) => statistics_text(&header, &statistics, out),
             None => Ok(()),
         }
+    }
+
+    /// A table of the volumes in a folder.
+    fn volumes(&self, options: &ReadOptions, out: &mut Output) -> Result<()> {
+        let volumes = voxprep_io::series(&self.input, options)?;
+        if self.json {
+            let rows: Vec<Value> = volumes.iter().map(|v| self.volume_json(v)).collect();
+            return out.json(&json!({ "series": rows }));
+        }
+        let mut table =
+            vec![["series", "modality", "size", "spacing (mm)", "what"].map(str::to_owned)];
+        for volume in &volumes {
+            let words = [&volume.description, &volume.part];
+            let words: Vec<&str> = words
+                .into_iter()
+                .map(String::as_str)
+                .filter(|w| !w.is_empty())
+                .collect();
+            let mut what = words.join(", ");
+            if let Some(problem) = &volume.problem {
+                let join = if what.is_empty() { "" } else { ": " };
+                what.push_str(&format!("{join}cannot be read: {problem}"));
+            }
+            if self.keep_identifiers {
+                what.push_str(&format!(" [{}]", volume.uid));
+            }
+            let geometry = volume.header.as_ref().map(|header| &header.geometry);
+            table.push([
+                volume.id.clone(),
+                volume.modality.clone(),
+                geometry.map_or_else(
+                    || format!("{} slices", volume.frames),
+                    |g| g.size().map(|n| n.to_string()).join(" x "),
+                ),
+                geometry.map_or_else(String::new, |g| g.spacing().map(short).join(" x ")),
+                clipped_text(&what),
+            ]);
+        }
+        let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
+        let widths = [0, 1, 2, 3].map(|column| width(column).unwrap_or(0));
+        for [id, modality, size, spacing, what] in &table {
+            let [a, b, c, d] = widths;
+            let line = format!("{id:<a$}  {modality:<b$}  {size:<c$}  {spacing:<d$}  {what}");
+            out.line(line.trim_end())?;
+        }
+        out.line(
+            "choose one with --series, by what stands in the first column or by its description",
+        )
+    }
+
+    fn volume_json(&self, volume: &SeriesInfo) -> Value {
+        let geometry = volume.header.as_ref().map(|header| &header.geometry);
+        let mut row = json!({
+            "id": volume.id,
+            "modality": volume.modality,
+            "description": volume.description,
+            "part": volume.part,
+            "frames": volume.frames,
+            "size": geometry.map(Geometry::size),
+            "spacing_mm": geometry.map(Geometry::spacing),
+            "type": volume.header.as_ref().map(|header| header.element_type),
+            "unit": volume.header.as_ref().map(|header| header.unit),
+            "problem": volume.problem,
+        });
+        if let (true, Some(row)) = (self.keep_identifiers, row.as_object_mut()) {
+            row.insert("uid".to_owned(), json!(volume.uid));
+        }
+        row
+    }
+
+    /// The attributes of all slices.
+    fn tags(&self, options: &ReadOptions, out: &mut Output) -> Result<()> {
+        let table = voxprep_io::tags(&self.input, options, self.keep_identifiers)?;
+        if self.json {
+            let rows: Vec<Value> = table
+                .rows
+                .iter()
+                .map(|row| {
+                    // A constant is said once.
+                    let values = if row.varies {
+                        json!(row.values)
+                    } else {
+                        json!(row.values.first())
+                    };
+                    let key = if row.varies { "values" } else { "value" };
+                    json!({ "tag": row.tag, "name": row.name, "varies": row.varies, key: values })
+                })
+                .collect();
+            return out.json(&json!({ "slices": table.slices, "tags": rows }));
+        }
+        if self.csv {
+            let head = (1..=table.slices).map(|slice| slice.to_string());
+            let head: Vec<String> = std::iter::once("tag".to_owned()).chain(head).collect();
+            out.line(head.join(","))?;
+            for row in &table.rows {
+                let values = row
+                    .values
+                    .iter()
+                    .map(|value| field(value.as_deref().unwrap_or("")));
+                let line: Vec<String> = std::iter::once(row.tag.clone()).chain(values).collect();
+                out.line(line.join(","))?;
+            }
+            return Ok(());
+        }
+        out.line(format_args!(
+            "{} slices; what varies is shown of the first and the last",
+            table.slices
+        ))?;
+        for row in &table.rows {
+            let value = |value: Option<&Option<String>>| match value {
+                Some(Some(value)) => clipped_text(value),
+                _ => "(absent)".to_owned(),
+            };
+            let value = if row.varies {
+                format!(
+                    "varies: {} ... {}",
+                    value(row.values.first()),
+                    value(row.values.last())
+                )
+            } else {
+                value(row.values.first())
+            };
+            let line = format!("{}  {:<36}  {value}", row.tag, row.name);
+            out.line(line.trim_end())?;
+        }
+        if !self.keep_identifiers {
+            out.line(
+                "(withheld): identifies a person, a place or a study; --keep-identifiers shows it",
+            )?;
+        }
+        Ok(())
     }
 
     /// The index that was asked for, from 0.
@@ -202,11 +366,31 @@ fn header_text(header: &Header, out: &mut Output) -> Result<()> {
     Ok(())
 }
 
+/// Whether an error is that several volumes could be meant.
+fn is_choice(error: &voxprep_io::Error) -> bool {
+    error
+        .fault()
+        .is_some_and(|fault| fault.field.as_deref() == Some("series"))
+}
+
+/// A field of CSV, quoted where it has to be.
+fn field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
 /// A fact in one short line. A file may hold what moves the cursor or turns the direction of
 /// writing: such letters are named, not written.
 fn clipped(fact: &Value) -> String {
+    clipped_text(&fact.to_string())
+}
+
+/// Words of a file in one short line, without letters that move the cursor.
+fn clipped_text(text: &str) -> String {
     const MOST: usize = 200;
-    let text = fact.to_string();
     let mut line = String::new();
     for (position, letter) in text.chars().enumerate() {
         if position == MOST {

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod cases;
 mod convert;
 #[cfg(feature = "demo")]
 mod demo;
@@ -34,6 +35,7 @@ pub(crate) enum Command {
     Replay(replay::Replay),
     Restore(restore::Restore),
     Convert(convert::Convert),
+    Cases(cases::Cases),
     Phantom(phantom::Phantom),
     Info(info::Info),
     #[cfg(feature = "view")]
@@ -57,6 +59,7 @@ impl Command {
             Self::Replay(command) => command.run(out),
             Self::Restore(command) => command.run(out),
             Self::Convert(command) => command.run(out),
+            Self::Cases(command) => command.run(out),
             Self::Phantom(command) => command.run(out),
             Self::Info(command) => command.run(out),
             #[cfg(feature = "view")]

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 use voxprep_core::volume::Volume;
+use voxprep_io::dicom::{SeriesOptions, Study};
 use voxprep_io::{Error, WriteOptions};
 use voxprep_phantom::{
     AbdomenCt, BrainMri, ChestCt, ChestXray, Kind, Phantom as Scan, Sequence, Truth, abdomen_ct,
@@ -17,7 +18,7 @@ use voxprep_phantom::{
 use crate::destination::{Destination, check_new_folder, writable};
 use crate::failure::usage;
 use crate::output::{self, Output};
-use crate::work::Work;
+use crate::work::Threads;
 
 /// Make up a scan whose contents are known: images, exact label maps, and truth.json
 ///
@@ -109,7 +110,7 @@ pub(crate) struct Phantom {
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     exposure: Option<f64>,
 
-    /// Format of the volumes
+    /// Format of the volumes; dicom makes a folder of each, all in one study
     #[arg(long, value_name = "EXT", default_value = "nii.gz")]
     format: String,
 
@@ -123,7 +124,7 @@ pub(crate) struct Phantom {
     json: bool,
 
     #[command(flatten)]
-    work: Work,
+    work: Threads,
 }
 
 const EXAMPLES: &str = "\
@@ -134,6 +135,9 @@ Examples:
   voxprep phantom chest-xray picture --depth 8 --exposure 0.25
 
 docs/phantoms.md says what each holds.";
+
+/// The format whose volumes are folders.
+const DICOM: &str = "dicom";
 
 /// The kinds, as the command line names them.
 #[derive(Clone, Copy, ValueEnum)]
@@ -170,9 +174,9 @@ impl Phantom {
     pub(crate) fn run(&self, out: &mut Output) -> Result<()> {
         self.work.start()?;
         let known = voxprep_io::writable_extensions();
-        if !known.contains(&self.format.as_str()) {
+        if !known.contains(&self.format.as_str()) && self.format != DICOM {
             let message = format_args!(
-                "--format: cannot write '{}'; give {}",
+                "--format: cannot write '{}'; give dicom, or one of {}",
                 self.format,
                 writable()
             );
@@ -197,6 +201,19 @@ impl Phantom {
                 )));
             }
         }
+        if self.format == DICOM {
+            // Before anything of an earlier scan is touched.
+            for (name, _) in subject.volumes() {
+                let path = self.folder.join(name);
+                if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
+                    return Err(usage(format_args!(
+                        "the folder is not empty, and its files could not be told from new ones; \
+                         give a new DIR: {}",
+                        path.display()
+                    )));
+                }
+            }
+        }
         // an old one would describe volumes that are no longer there
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -205,9 +222,26 @@ impl Phantom {
             _ => {}
         }
         let mut files = Vec::new();
-        for (name, volume) in subject.volumes() {
-            let path = target.path_of(name)?;
-            voxprep_io::write(&path, volume, &WriteOptions { level: self.level })?;
+        for (at, (name, volume)) in subject.volumes().enumerate() {
+            let path = if self.format == DICOM {
+                let path = self.folder.join(name);
+                let options = SeriesOptions {
+                    study: Some(Study::of(serde_json::to_string(&truth)?.as_bytes())),
+                    description: name.to_owned(),
+                    number: u16::try_from(at + 1)?,
+                    ..SeriesOptions::default()
+                };
+                voxprep_io::dicom::write_series(&path, volume, &options)?;
+                path
+            } else {
+                let path = target.path_of(name)?;
+                let options = WriteOptions {
+                    level: self.level,
+                    ..WriteOptions::default()
+                };
+                voxprep_io::write(&path, volume, &options)?;
+                path
+            };
             files.push(path.display().to_string());
         }
         voxprep_io::write_text_aside(&path, &(output::json(&truth)? + "\n"))?;

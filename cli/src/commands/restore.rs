@@ -88,9 +88,13 @@ impl Restore {
             .restore(&volume, name, self.fill)
             .map_err(|error| Error::core(&self.input, error))?;
         drop(volume);
-        voxprep_io::write(&self.output, &restored, &WriteOptions { level: self.level })?;
+        let options = WriteOptions {
+            level: self.level,
+            ..WriteOptions::default()
+        };
+        voxprep_io::write(&self.output, &restored, &options)?;
         warn(&finding);
-        for file in voxprep_io::files(&self.output) {
+        for file in voxprep_io::files(&self.output, &options) {
             out.line(file.display())?;
         }
         Ok(())

@@ -19,7 +19,7 @@ use crate::work::{Bar, Work, warn};
 
 /// Run a pipeline over the files of one subject
 ///
-/// A name of -o with a known extension (.nii.gz, .nii, .hdr) is a file: it takes the only image that the
+/// A name of -o with a known extension (.nii.gz, .mha, .nrrd, ...) is a file: it takes the only image that the
 /// pipeline leaves, and a sidecar beside it, scan.voxprep.json for scan.nii.gz. Any other name is a
 /// folder, made if it is missing: every volume as NAME.nii.gz, findings in report.json, points in
 /// points.csv, and the sidecar voxprep.json. The sidecar says how the files were made, and `voxprep
@@ -71,7 +71,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DIR")]
     dump_steps: Option<PathBuf>,
 
-    /// Compression of .nii.gz, instead of the pipeline's output.level: 0 stores, 1 is fast, 9 is
+    /// Compression of the files, instead of the pipeline's output.level: 0 stores, 1 is fast, 9 is
     /// small
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=9))]
     level: Option<u32>,

@@ -275,7 +275,8 @@ impl Show {
                 .filter(move |(_, volume)| volume.role() == role)
         };
         let (images, labels) = (of(Role::Intensity), of(Role::Label));
-        let alone = self.inputs.is_empty();
+        // A segmentation object is a label map wherever it is given.
+        let alone = images.clone().next().is_none();
         let shown: Vec<&(String, Volume)> = match alone {
             true => labels.clone().collect(),
             false => images.collect(),

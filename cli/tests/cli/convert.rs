@@ -46,6 +46,57 @@ fn another_type_is_rounded_and_saturated_and_what_is_lost_is_counted() {
     );
 }
 
+/// IO-01: MetaImage and NRRD, in one file and in two; the written file's extension says which.
+#[test]
+fn text_headed_formats_are_written_and_read() {
+    let case = Case::new();
+    for (output, files) in [
+        ("a.nrrd", "a.nrrd\n"),
+        ("b.nhdr", "b.raw.gz\nb.nhdr\n"),
+        ("c.mha", "c.mha\n"),
+        ("d.mhd --level 0", "d.raw\nd.mhd\n"),
+    ] {
+        let answer = case
+            .voxprep(&format!("convert scan.nii.gz {output}"))
+            .quiet();
+        assert_eq!(answer.stdout, files);
+        let name = output.split(' ').next().unwrap();
+        let [again, scan] = [name, "scan.nii.gz"].map(|name| case.read(name));
+        assert_eq!(again.voxels().bytes(), scan.voxels().bytes());
+        assert!(again.geometry().is_close(scan.geometry(), 1e-9));
+    }
+    case.voxprep("convert b.nhdr back.nii.gz").quiet();
+    let hash = |name: &str| hash_volume(&case.read(name));
+    assert_eq!(hash("back.nii.gz"), hash("scan.nii.gz"));
+    // Voxels beside a header have names of their own: neither file replaces those of the other.
+    let answer = case.voxprep("convert d.mhd d.nhdr --level 0");
+    assert_eq!(
+        (answer.code, answer.stdout.as_str()),
+        (Some(0), "d.nrrd.raw\nd.nhdr\n")
+    );
+    assert_eq!(hash("d.mhd"), hash("scan.nii.gz"));
+}
+
+/// Analyze 7.5 shares its names with NIfTI: it is asked for.
+#[test]
+fn analyze_is_written_on_request_where_it_holds_the_image() {
+    let case = Case::new();
+    case.voxprep("convert scan.nii.gz pair.hdr").quiet();
+    assert_eq!(fs::read(case.path("pair.hdr")).unwrap()[344..347], *b"ni1");
+    refused(
+        &case,
+        "convert scan.nii.gz a.nii --format analyze",
+        USAGE,
+        &["end it in one of .hdr, .img"],
+    );
+    refused(
+        &case,
+        "convert scan.nii.gz a.hdr --format analyse",
+        USAGE,
+        &["no such format", "analyze"],
+    );
+}
+
 /// What the format cannot hold, or is not written, is not lost silently.
 #[test]
 fn what_the_format_has_no_place_for_is_noted() {

@@ -276,9 +276,9 @@ fn places_that_cannot_be_written_to() {
     );
     refused(
         &case,
-        "run p.toml scan.nii.gz -o out.mha",
+        "run p.toml scan.nii.gz -o out.mgz",
         USAGE,
-        &["cannot write .mha", ".nii.gz"],
+        &["cannot write .mgz", ".nii.gz"],
     );
     refused(
         &case,

@@ -1,5 +1,5 @@
-//! Analyze 7.5, the ancestor of NIfTI: a header `.hdr` and voxels `.img`. Only read; the same pair
-//! is written as NIfTI-1.
+//! Analyze 7.5, the ancestor of NIfTI: a header `.hdr` and voxels `.img`. Written only where it is
+//! asked for: the same pair is written as NIfTI otherwise. `write` makes the files.
 //!
 //! The format says little about where the voxels are, and programs filled the gap differently:
 //!
@@ -13,19 +13,22 @@
 //! | `cal_max`, `cal_min`, `glmax`, `glmin` | without a slope: the line through both extremes, where the two of each pair differ | SPM2; nibabel |
 //! | a `.mat` file beside it | where SPM99 and SPM2 keep an affine: not read, and said aloud | |
 
-use std::path::PathBuf;
+mod write;
+
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use voxprep_core::geometry::Geometry;
 use voxprep_core::kernels::affine::Affine;
 use voxprep_core::volume::{Header, Volume};
 
-use crate::ReadOptions;
 use crate::error::{Error, Result};
 use crate::format::{Format, register_format};
 use crate::source::{COPY_AGAIN, Source};
 use crate::stored::{Number, Scale};
+use crate::{ReadOptions, WriteOptions};
 
+use super::nifti;
 use super::nifti::affine::{TURN, spacing};
 use super::nifti::body::{self, Body, Inner, Stored, wrong};
 use super::nifti::fields::{Fields, Kind, Version};
@@ -86,8 +89,24 @@ impl Format for Analyze {
         "Analyze 7.5 (.hdr with .img)"
     }
 
+    fn key(&self) -> &'static str {
+        "analyze"
+    }
+
     fn extensions(&self) -> &'static [&'static str] {
-        &[]
+        &["hdr", "img", "hdr.gz", "img.gz"]
+    }
+
+    fn only_on_request(&self) -> bool {
+        true
+    }
+
+    fn files(&self, path: &Path, _: &WriteOptions) -> Vec<PathBuf> {
+        nifti::pair(path).map_or_else(|| vec![path.to_owned()], Vec::from)
+    }
+
+    fn write(&self, path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()> {
+        write::write(path, volume, options)
     }
 
     fn recognises(&self, start: &[u8]) -> bool {

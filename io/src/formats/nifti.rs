@@ -12,7 +12,8 @@ pub(super) mod fields;
 pub(super) mod header;
 mod write;
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use voxprep_core::volume::{Header, Volume};
@@ -48,6 +49,10 @@ impl Format for Nifti {
         "NIfTI (.nii, .nii.gz, .hdr with .img)"
     }
 
+    fn key(&self) -> &'static str {
+        "nifti"
+    }
+
     fn extensions(&self) -> &'static [&'static str] {
         &["nii.gz", "nii", "hdr", "img", "hdr.gz", "img.gz"]
     }
@@ -71,7 +76,7 @@ impl Format for Nifti {
         body::files_read(source)
     }
 
-    fn files(&self, path: &Path) -> Vec<PathBuf> {
+    fn files(&self, path: &Path, _: &WriteOptions) -> Vec<PathBuf> {
         pair(path).map_or_else(|| vec![path.to_owned()], Vec::from)
     }
 
@@ -87,14 +92,7 @@ impl Format for Nifti {
     fn write(&self, path: &Path, volume: &Volume, options: &WriteOptions) -> Result<()> {
         let pair = pair(path);
         let file = write::File::new(path, volume, pair.is_none())?;
-        let packed = extension(path).is_some_and(|e| e.ends_with(".gz"));
-        let put = |out: &mut std::fs::File, pieces: &[&[u8]]| {
-            if packed {
-                crate::gzip::write(out, pieces, options.level)
-            } else {
-                pieces.iter().try_for_each(|piece| out.write_all(piece))
-            }
-        };
+        let put = |out: &mut File, pieces: &[&[u8]]| put(out, pieces, path, options);
         let (start, voxels) = (file.start(), file.voxels());
         match pair {
             None => write_aside(path, |out| put(out, &[&[start], &voxels[..]].concat())),
@@ -107,8 +105,21 @@ impl Format for Nifti {
     }
 }
 
+/// Writes pieces, packed where the name says so.
+pub(super) fn put(
+    out: &mut File,
+    pieces: &[&[u8]],
+    path: &Path,
+    options: &WriteOptions,
+) -> io::Result<()> {
+    if extension(path).is_some_and(|e| e.ends_with(".gz")) {
+        return crate::gzip::write(out, pieces, options.level);
+    }
+    pieces.iter().try_for_each(|piece| out.write_all(piece))
+}
+
 /// The voxels and the header of a pair, where the name is that of either.
-fn pair(path: &Path) -> Option<[PathBuf; 2]> {
+pub(super) fn pair(path: &Path) -> Option<[PathBuf; 2]> {
     let first = |mine, other| half(path, mine, other).into_iter().next();
     match (first("hdr", "img"), first("img", "hdr")) {
         (Some(img), _) => Some([img, path.to_owned()]),

@@ -2,20 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::ops::Range;
 
 use flate2::Crc;
-use rayon::prelude::*;
 
-use super::{END, FIXED, MAGIC, crc};
-use crate::deflate::Deflater;
+use super::{FIXED, MAGIC, crc};
+use crate::deflate::{END, write_blocks};
 
 /// The extra field holds 65,535 bytes, and four of them per block.
 const MOST_BLOCKS: u64 = 16_000;
-/// How many blocks are compressed before they are written.
-const BATCH: usize = 64;
-
-/// Writes `pieces`, one after the other, as one gzip member.
+/// Writes `pieces`, one after the other, as one gzip member, to where the file is now.
 pub(crate) fn write(file: &mut File, pieces: &[&[u8]], level: u32) -> io::Result<()> {
     let len: u64 = pieces.iter().map(|p| p.len() as u64).sum();
     let mut block = 1_u64 << 20;
@@ -23,49 +18,21 @@ pub(crate) fn write(file: &mut File, pieces: &[&[u8]], level: u32) -> io::Result
         block *= 2;
     }
     let count = len.div_ceil(block) as usize;
-    let pack = |blocks: Range<usize>| -> Vec<(Vec<u8>, Crc)> {
-        blocks
-            .into_par_iter()
-            .map_init(
-                || (Deflater::new(level), Vec::new()),
-                |(deflater, gathered), i| {
-                    let start = i as u64 * block;
-                    let bytes = gather(pieces, start..(start + block).min(len), gathered);
-                    (deflater.block(bytes), crc(bytes))
-                },
-            )
-            .collect()
-    };
-
+    let start = file.stream_position()?;
     let mut header = header(block, count);
     file.write_all(&header)?;
     let mut sum = Crc::new();
     let mut sizes = header[FIXED..].as_chunks_mut::<4>().0.iter_mut();
-    let mut packed = pack(0..BATCH.min(count));
-    for start in (0..count).step_by(BATCH) {
-        let next = (start + BATCH).min(count)..(start + 2 * BATCH).min(count);
-        // The disk works on one batch while the cores work on the next.
-        let (written, following) = rayon::join(
-            || {
-                packed
-                    .iter()
-                    .try_for_each(|(bytes, _)| file.write_all(bytes))
-            },
-            || pack(next),
-        );
-        written?;
-        for (bytes, part) in &packed {
-            sum.combine(part);
-            if let Some(size) = sizes.next() {
-                *size = (bytes.len() as u32).to_le_bytes();
-            }
+    write_blocks(file, pieces, block, level, crc, |packed, _, part| {
+        sum.combine(&part);
+        if let Some(size) = sizes.next() {
+            *size = (packed as u32).to_le_bytes();
         }
-        packed = following;
-    }
+    })?;
     file.write_all(&END)?;
     file.write_all(&sum.sum().to_le_bytes())?;
     file.write_all(&(len as u32).to_le_bytes())?;
-    file.seek(SeekFrom::Start(0))?;
+    file.seek(SeekFrom::Start(start))?;
     file.write_all(&header)
 }
 
@@ -81,26 +48,6 @@ fn header(block: u64, count: usize) -> Vec<u8> {
     header.extend_from_slice(&(block as u32).to_le_bytes());
     header.resize(FIXED + 4 * count, 0);
     header
-}
-
-/// The bytes of a range of the concatenated pieces; copied only where it crosses pieces.
-fn gather<'a>(pieces: &[&'a [u8]], range: Range<u64>, copy: &'a mut Vec<u8>) -> &'a [u8] {
-    copy.clear();
-    let mut start = 0;
-    for piece in pieces {
-        let end = start + piece.len() as u64;
-        let from = range.start.max(start);
-        let to = range.end.min(end);
-        if from < to {
-            let part = &piece[(from - start) as usize..(to - start) as usize];
-            if part.len() as u64 == range.end - range.start {
-                return part;
-            }
-            copy.extend_from_slice(part);
-        }
-        start = end;
-    }
-    copy
 }
 
 #[cfg(test)]
@@ -254,21 +201,6 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(!error.contains('\n'), "{error}");
-        }
-    }
-
-    #[test]
-    fn pieces_are_gathered_across_their_borders() {
-        let pieces: [&[u8]; 4] = [b"ab", b"", b"cde", b"f"];
-        let mut copy = Vec::new();
-        for (range, expected) in [
-            (0..6, "abcdef"),
-            (1..3, "bc"),
-            (2..4, "cd"),
-            (5..6, "f"),
-            (4..4, ""),
-        ] {
-            assert_eq!(gather(&pieces, range, &mut copy), expected.as_bytes());
         }
     }
 }

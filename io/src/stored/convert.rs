@@ -59,6 +59,35 @@ raw! {
     f64, |_| true;
 }
 
+macro_rules! raw_half {
+    ($($type:ty)*) => {$(
+        impl Raw for $type {
+            const BYTES: usize = 2;
+            #[inline]
+            fn little(bytes: &[u8]) -> Self {
+                Self::from_bits(u16::little(bytes))
+            }
+            #[inline]
+            fn big(bytes: &[u8]) -> Self {
+                Self::from_bits(u16::big(bytes))
+            }
+            #[inline]
+            fn integer(self) -> i64 {
+                self.real() as i64
+            }
+            #[inline]
+            fn real(self) -> f64 {
+                f64::from(self.to_f32())
+            }
+            #[inline]
+            fn is_exact(self) -> bool {
+                true
+            }
+        }
+    )*};
+}
+raw_half!(half::f16 half::bf16);
+
 /// A voxel type that a raw number may become.
 pub(super) trait Target: Voxel {
     fn from_integer(v: i64) -> Self;
@@ -188,6 +217,14 @@ macro_rules! with_number {
             }
             Number::U64 => {
                 type $name = u64;
+                $body
+            }
+            Number::F16 => {
+                type $name = half::f16;
+                $body
+            }
+            Number::Bf16 => {
+                type $name = half::bf16;
                 $body
             }
             Number::F32 => {

@@ -12,7 +12,9 @@
 mod case;
 mod counting;
 mod mutation;
+mod repair;
 mod seeds;
+mod text;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,7 +23,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use case::Case;
+use case::{Case, NIFTI, READERS, Reader};
 use mutation::Random;
 
 #[global_allocator]
@@ -40,8 +42,10 @@ const RESIDENT_SLACK: u64 = 24 << 20;
 /// Header extensions are carried up to this.
 const EXTENSIONS: u64 = 16 << 20;
 
-fn corpus() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/read")
+fn corpus(reader: &Reader) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/corpus")
+        .join(reader.name)
 }
 
 /// A folder in memory where the system has such a place: thousands of files would wait for a disk.
@@ -118,48 +122,49 @@ impl Watch {
 
 /// No panic, no abort, no hang, no allocation beyond the limit, whatever a header says.
 #[test]
-fn mutated_headers_end_in_a_volume_or_one_line() {
+fn mutated_files_end_in_a_volume_or_one_line() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
     let count: u64 = std::env::var("VOXPREP_MUTATIONS").map_or(20_000, |n| n.parse().unwrap());
-    let folder = folder();
-    let seeds = seeds::all();
     let watch = Watch::start();
-    let mut volumes = 0;
-    for number in 0..count {
-        let mut random = Random::new(number);
-        let seed = &seeds[random.below(seeds.len())];
-        let case = mutation::mutated(seed, &mut random);
-        volumes += u64::from(watch.during(number, || run(&case, folder.path())));
+    for reader in READERS {
+        let folder = folder();
+        let seeds = seeds::of(reader);
+        let mut volumes = 0;
+        for number in 0..count {
+            let mut random = Random::new(number);
+            let seed = &seeds[random.below(seeds.len())];
+            let case = mutation::mutated(seed, &mut random);
+            volumes += u64::from(watch.during(number, || run(&case, folder.path())));
+        }
+        let name = reader.name;
+        println!("{name}: {volumes} of {count} mutated files were read as volumes");
+        // Mutations that nothing survives, or that change nothing, test nothing.
+        assert!(
+            volumes > count / 20 && volumes < count * 19 / 20,
+            "{name}: {volumes} of {count}"
+        );
     }
-    println!("{volumes} of {count} mutated files were read as volumes");
-    // Mutations that nothing survives, or that change nothing, test nothing.
-    assert!(
-        volumes > count / 20 && volumes < count * 19 / 20,
-        "{volumes} of {count}"
-    );
 }
 
 /// What the fuzzer once found, and what it starts from.
 #[test]
 fn the_corpus_of_the_fuzzer_holds() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-    let folder = folder();
     let watch = Watch::start();
-    let mut names: Vec<_> = fs::read_dir(corpus())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    names.sort();
-    assert!(names.len() >= seeds::all().len());
-    for (number, path) in names.iter().enumerate() {
-        let case = Case::parse(&fs::read(path).unwrap()).unwrap();
-        let read = watch.during(number as u64, || run(&case, folder.path()));
-        let seed = path
-            .file_name()
+    for reader in READERS {
+        let folder = folder();
+        let mut names: Vec<_> = fs::read_dir(corpus(reader))
             .unwrap()
-            .to_string_lossy()
-            .starts_with("seed-");
-        assert!(read || !seed, "{}", path.display());
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        names.sort();
+        assert!(names.len() >= seeds::of(reader).len());
+        for (number, path) in names.iter().enumerate() {
+            let case = Case::parse(reader, &fs::read(path).unwrap()).unwrap();
+            let read = watch.during(number as u64, || run(&case, folder.path()));
+            let name = path.file_name().unwrap().to_string_lossy();
+            assert!(read || !name.starts_with("seed-"), "{}", path.display());
+        }
     }
 }
 
@@ -179,6 +184,7 @@ fn found() -> [(&'static str, Case); 2] {
     ]
     .map(|(name, bytes, no_limits)| {
         let case = Case {
+            reader: &NIFTI,
             named: case::Named::Single,
             no_limits,
             first: mutation::packed(&bytes, 9),
@@ -207,7 +213,7 @@ fn what_was_found_is_in_the_corpus() {
     let write = std::env::var_os("VOXPREP_WRITE_CORPUS").is_some();
     let folder = folder();
     for (name, case) in found() {
-        let path = corpus().join(name);
+        let path = corpus(&NIFTI).join(name);
         if write {
             fs::write(&path, case.bytes()).unwrap();
         }
@@ -222,16 +228,15 @@ fn what_was_found_is_in_the_corpus() {
 fn the_seeds_of_the_corpus_are_those_of_the_tests() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
     let write = std::env::var_os("VOXPREP_WRITE_CORPUS").is_some();
-    for (number, seed) in seeds::all().iter().enumerate() {
-        let path = corpus().join(format!("seed-{number:02}"));
-        if write {
-            fs::create_dir_all(corpus()).unwrap();
-            fs::write(&path, seed.bytes()).unwrap();
+    for reader in READERS {
+        for (number, seed) in seeds::of(reader).iter().enumerate() {
+            let path = corpus(reader).join(format!("seed-{number:02}"));
+            if write {
+                fs::create_dir_all(corpus(reader)).unwrap();
+                fs::write(&path, seed.bytes()).unwrap();
+            }
+            let kept = fs::read(&path).unwrap();
+            assert!(kept == seed.bytes(), "{}", path.display());
         }
-        assert!(
-            fs::read(&path).unwrap() == seed.bytes(),
-            "{}",
-            path.display()
-        );
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io::{Read, Write};
 
-use crate::case::{Case, Named};
+use crate::case::{Case, HeaderKind, Named};
+use crate::repair::repair;
+use crate::text;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): enough to vary tests.
 pub(crate) struct Random(u64);
@@ -12,7 +14,7 @@ impl Random {
         Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d))
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -24,11 +26,11 @@ impl Random {
         (self.next() % n.max(1) as u64) as usize
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    fn of<T: Copy>(&mut self, list: &[T]) -> T {
+    pub(crate) fn of<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.below(list.len())]
     }
 }
@@ -161,16 +163,37 @@ pub(crate) fn mutated(seed: &Case, random: &mut Random) -> Case {
             .unwrap();
         case.first = bytes;
     }
-    if case.named == Named::Single && random.one_in(24) {
+    let nifti = seed.reader.header == HeaderKind::Nifti;
+    if nifti && case.named == Named::Single && random.one_in(24) {
         grow(&mut case.first, random);
     }
     for _ in 0..=random.below(4) {
-        change(&mut case.first, random);
+        match seed.reader.header {
+            HeaderKind::Text if !random.one_in(4) => text::change(&mut case.first, random),
+            _ => change(&mut case.first, random),
+        }
+    }
+    if seed.reader.header == HeaderKind::Elements {
+        for _ in 0..=random.below(2) {
+            element(&mut case.first, random);
+        }
+        if random.one_in(3) {
+            digit(&mut case.first, random);
+        }
+    }
+    if seed.reader.header == HeaderKind::Checked {
+        if random.one_in(2) {
+            digit(&mut case.first, random);
+        }
+        if !random.one_in(4) {
+            repair(&mut case.first);
+        }
     }
     if case.named != Named::Single && random.one_in(4) {
         change(&mut case.second, random);
     }
     if random.one_in(16) {
+        // Only where the reader knows two files: others take every case for a single one.
         case.named = random.of(&[Named::Single, Named::Header, Named::Voxels]);
     }
     if inside || random.one_in(8) {
@@ -183,6 +206,58 @@ pub(crate) fn mutated(seed: &Case, random: &mut Random) -> Case {
         case.first.truncate(usize::from(u16::MAX));
     }
     case
+}
+
+/// Changes an element: its length, its value, or what it is.
+fn element(bytes: &mut [u8], random: &mut Random) {
+    // Where two capital letters stand behind a tag; of implicit files anywhere.
+    let explicit: Vec<usize> = (0..bytes.len().saturating_sub(12))
+        .filter(|&at| bytes[at + 4..at + 6].iter().all(u8::is_ascii_uppercase))
+        .collect();
+    let at = match explicit.as_slice() {
+        [] => random.below(bytes.len().saturating_sub(12)),
+        places => random.of(places),
+    };
+    let (offset, width) = random.of(&[
+        (6, 2),
+        (8, 2),
+        (8, 4),
+        (8, 8),
+        (12, 2),
+        (4, 2),
+        (0, 4),
+        (4, 4),
+    ]);
+    let Some(place) = bytes.get_mut(at + offset..at + offset + width) else {
+        return;
+    };
+    let value = match random.below(4) {
+        0 => random.of(&INTEGERS),
+        1 => random.below(300) as i64,
+        2 => -1,
+        _ => i64::from_le_bytes(random.of(&[
+            *b"SQOBUNUS",
+            *b"65535\\\\2",
+            *b"\xfe\xff\x00\xe0\xff\xff\xff\xff",
+        ])),
+    };
+    place.copy_from_slice(&value.to_le_bytes()[..width]);
+}
+
+/// Changes a digit of a text, or puts one beside it.
+fn digit(bytes: &mut Vec<u8>, random: &mut Random) {
+    let places: Vec<usize> = (0..bytes.len().min(2048))
+        .filter(|&at| bytes[at].is_ascii_digit())
+        .collect();
+    let Some(&at) = places.get(random.below(places.len())) else {
+        return;
+    };
+    let digit = b'0' + random.below(10) as u8;
+    if random.one_in(3) {
+        bytes.insert(at, digit);
+    } else {
+        bytes[at] = digit;
+    }
 }
 
 /// gzip, in one member.

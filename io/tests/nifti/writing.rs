@@ -213,7 +213,10 @@ fn what_nifti_cannot_hold_is_refused_by_name() {
         message.contains("end it in one of .nii.gz, .nii, "),
         "{message}"
     );
-    let options = WriteOptions { level: 10 };
+    let options = WriteOptions {
+        level: 10,
+        ..WriteOptions::default()
+    };
     let message = voxprep_io::write(&folder.path("a.nii"), &volume, &options)
         .unwrap_err()
         .to_string();

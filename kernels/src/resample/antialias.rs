@@ -6,7 +6,11 @@ use crate::affine::norm;
 /// How many source voxels, per source axis (x, y, z), one step of the output passes: the norms of
 /// the rows of the linear part. Above 1 the axis shrinks.
 pub fn shrink_factors(source_from_out: &Affine) -> [f64; 3] {
-    source_from_out.linear().map(norm)
+    let rows = source_from_out.linear().map(norm);
+    let Some(out_from_source) = source_from_out.inverse() else {
+        return rows;
+    };
+    [0, 1, 2].map(|axis| rows[axis].min(1.0 / norm(out_from_source.column(axis))))
 }
 
 /// The standard deviation, in source voxels per source axis (x, y, z), of the Gaussian that matches
@@ -38,6 +42,31 @@ mod tests {
         let [x, y, z] = antialias_sigma(&map);
         assert_eq!((x, y), (0.0, 0.0));
         assert!((z - 1.201_122_4).abs() < 1e-6);
+    }
+
+    /// Slices that are pushed along each other are no further apart, and their rows as close as before.
+    #[test]
+    fn a_shear_shrinks_nothing() {
+        let shear = Affine::from_rows([
+            [1.0, 0.0, 0.0, 0.0],
+            [0.0, 1.0, 4.36, 0.0],
+            [0.0, 0.0, 1.0, 0.0],
+        ]);
+        assert_eq!(antialias_sigma(&shear), [0.0; 3]);
+        let [x, y, _] = shrink_factors(&shear);
+        assert_eq!([x, y], [1.0, 1.0]);
+        // Three times as far apart on a turned grid of unequal spacing, as without shear.
+        let turned = Affine::scaling([1.0, 1.0, 0.2]);
+        let (sine, cosine) = 30_f64.to_radians().sin_cos();
+        let turn = Affine::from_rows([
+            [3.0, 0.0, 0.0, 0.0],
+            [0.0, 3.0 * cosine, -3.0 * sine, 0.0],
+            [0.0, 3.0 * sine, 3.0 * cosine, 0.0],
+        ]);
+        let factors = shrink_factors(&(turned * turn));
+        for (factor, expected) in factors.into_iter().zip([3.0, 3.0, 0.6]) {
+            assert!((factor - expected).abs() < 1e-12, "{factors:?}");
+        }
     }
 
     #[test]

@@ -9,13 +9,9 @@ use voxprep_core::volume::{Header, Volume};
 use super::fields::{Fields, Kind, Version};
 use crate::ReadOptions;
 use crate::error::{Error, Result};
-use crate::source::{COPY_AGAIN, Source};
+use crate::limits;
+use crate::source::Source;
 use crate::stored::{Layout, Number, Scale};
-
-/// More voxels than this per byte of the file are refused, unless the caller trusts the file.
-const VOXELS_PER_BYTE: u64 = 2_000;
-/// More channels than this are no channels of an image: each has a name.
-const MOST_CHANNELS: usize = 1 << 16;
 
 /// What a datatype stands for: the number, and how many of them each voxel has side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,29 +123,8 @@ impl Body {
     /// Refuses what the file cannot hold, or what no image has.
     fn check(&self, voxels: &Source, values: u64, options: &ReadOptions) -> Result<()> {
         let path = voxels.path();
-        if !options.no_limits && values > voxels.len().saturating_mul(VOXELS_PER_BYTE) {
-            let remedy = if voxels.is_gzip() {
-                "if the file is right, allow it with --no-limits"
-            } else {
-                COPY_AGAIN
-            };
-            return Err(Error::limit(
-                path,
-                format!(
-                    "the header declares {values} voxels, more than {VOXELS_PER_BYTE} for each of the file's {} bytes",
-                    voxels.len()
-                ),
-            )
-            .remedy(remedy));
-        }
-        if self.layout.channels > MOST_CHANNELS {
-            let reason = format!(
-                "the header declares {} channels, at most {MOST_CHANNELS} are read",
-                self.layout.channels
-            );
-            return Err(Error::unsupported(path, reason)
-                .remedy("split the file along its fourth or a later dimension"));
-        }
+        limits::check_voxels(path, values, voxels.len(), voxels.is_gzip(), options)?;
+        limits::check_channels(path, self.layout.channels)?;
         voxels.check_holds(self.end)
     }
 

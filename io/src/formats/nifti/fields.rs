@@ -154,7 +154,12 @@ impl Fields {
                 put(4, if single { b"n+2\0" } else { b"ni2\0" });
                 put(8, &UNCHANGED);
             }
-            (_, single) => {
+            (Version::Analyze, _) => {
+                // What readers of old ask for: `extents`, and `regular`.
+                put(32, &16_384_i32.to_le_bytes());
+                put(38, b"r");
+            }
+            (Version::One, single) => {
                 // `regular`, which Analyze asks for.
                 put(38, b"r");
                 put(344, if single { b"n+1\0" } else { b"ni1\0" });
