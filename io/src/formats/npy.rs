@@ -40,9 +40,7 @@ impl Numpy {
         let image = npy.array().map_err(refused)?.image(source, options)?;
         source.check_holds(npy.start.saturating_add(image.bytes()))?;
         let mut header = image.header(nowhere(path, image.size())?);
-        header
-            .facts
-            .insert(SPACING_ASSUMED.to_owned(), json!(true));
+        header.facts.insert(SPACING_ASSUMED.to_owned(), json!(true));
         header
             .facts
             .insert("npy.header_warning".to_owned(), json!(UNPLACED));

@@ -15,7 +15,9 @@ use std::path::Path;
 use serde_json::json;
 use voxprep_core::buf::Buf;
 use voxprep_core::geometry::Geometry;
-use voxprep_core::volume::{AxisKind, ChannelAxis, Channels, Header, PLACELESS, SPACING_ASSUMED, Volume};
+use voxprep_core::volume::{
+    AxisKind, ChannelAxis, Channels, Header, PLACELESS, SPACING_ASSUMED, Volume,
+};
 
 use crate::ReadOptions;
 use crate::error::{Error, Result};

@@ -30,11 +30,7 @@ pub(super) trait Attributes {
                 .map(trimmed)
                 .collect(),
             PrimitiveValue::Str(text) => text.split('\\').map(trimmed).collect(),
-            other => other
-                .to_multi_str()
-                .iter()
-                .map(trimmed)
-                .collect(),
+            other => other.to_multi_str().iter().map(trimmed).collect(),
         }
     }
 

@@ -101,7 +101,9 @@ impl Content {
         let instances = &self.found.instances;
         // Series that share a number are told apart by letters.
         let keys = self.series.iter().map(|series| series.first);
-        let keys: Vec<usize> = keys.chain(self.segments.iter().map(|s| s.instance)).collect();
+        let keys: Vec<usize> = keys
+            .chain(self.segments.iter().map(|s| s.instance))
+            .collect();
         let number = |at: usize| instances.get(at).and_then(|i| i.series_number);
         let id = |at: usize| {
             let own = number(at);
@@ -154,7 +156,11 @@ impl Content {
     /// # Errors
     /// [`Error::Parameter`] where several could be meant, or none is, and [`Error::Input`] where a
     /// file that may belong to it is damaged.
-    pub(super) fn choose(&self, path: &Path, options: &ReadOptions) -> Result<(Choice<'_>, String)> {
+    pub(super) fn choose(
+        &self,
+        path: &Path,
+        options: &ReadOptions,
+    ) -> Result<(Choice<'_>, String)> {
         let mut all = self.candidates();
         let wanted = options.series.as_deref().map(str::trim);
         let fits = |candidate: &Candidate<'_>| match wanted {
@@ -216,7 +222,9 @@ impl Content {
     /// Refuses a series of which a file cannot be read, or may be such a file.
     fn check_damaged(&self, path: &Path, chosen: &Instance) -> Result<()> {
         let of_series = |(_, series): &&(Error, Option<String>)| {
-            series.as_ref().is_none_or(|series| *series == chosen.series)
+            series
+                .as_ref()
+                .is_none_or(|series| *series == chosen.series)
         };
         let damaged: Vec<_> = self.found.damaged.iter().filter(of_series).collect();
         let Some((error, _)) = damaged.first() else {
@@ -245,9 +253,10 @@ impl Content {
                         .and_then(|reader| reader.header());
                     (header, stack.frames.iter().map(Vec::len).sum())
                 }
-                Choice::Segments(segments) => {
-                    (segments.header(instances, path, options), segments.frames(instances))
-                }
+                Choice::Segments(segments) => (
+                    segments.header(instances, path, options),
+                    segments.frames(instances),
+                ),
             };
             let problem = header
                 .as_ref()

@@ -220,7 +220,9 @@ pub fn edit(input: &Path, output: &Path, edits: &HeaderEdits) -> Result<Edited> 
 pub(super) fn check_other(input: &Path, output: &Path) -> Result<()> {
     // What is not there yet is where the nearest folder above it is.
     let absolute = std::path::absolute(output).unwrap_or_else(|_| output.to_owned());
-    let known = absolute.ancestors().find_map(|p| std::fs::canonicalize(p).ok());
+    let known = absolute
+        .ancestors()
+        .find_map(|p| std::fs::canonicalize(p).ok());
     let same = std::fs::canonicalize(input).is_ok_and(|input| match known {
         Some(known) if input.is_dir() => known.starts_with(&input),
         Some(_) => std::fs::canonicalize(output).is_ok_and(|output| input == output),

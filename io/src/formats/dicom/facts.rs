@@ -74,7 +74,14 @@ pub(super) fn add(
     for (name, tag) in NUMBERS {
         if let Some(number) = opened.object.number(tag) {
             let whole = number == number.trunc() && number.abs() < 1e15;
-            put(name, if whole { json!(number as i64) } else { json!(number) });
+            put(
+                name,
+                if whole {
+                    json!(number as i64)
+                } else {
+                    json!(number)
+                },
+            );
         }
     }
     put("transfer_syntax", json!(first.syntax.uid));

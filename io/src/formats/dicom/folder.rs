@@ -100,9 +100,8 @@ fn examine(path: &Path) -> Kind {
         Ok(opened) => opened,
         Err(error) => return Kind::Damaged(error, None),
     };
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        Instance::of(path, &opened)
-    }));
+    let outcome =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Instance::of(path, &opened)));
     let outcome = outcome.unwrap_or_else(|_| {
         Err(Error::input(path, "the header cannot be understood").remedy(COPY_AGAIN))
     });

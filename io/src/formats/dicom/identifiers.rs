@@ -24,12 +24,7 @@ pub(super) enum Action {
 }
 
 /// How strict an action is: the first of two that are asked for.
-const STRICTEST: [Action; 4] = [
-    Action::Remove,
-    Action::Empty,
-    Action::Replace,
-    Action::Uid,
-];
+const STRICTEST: [Action; 4] = [Action::Remove, Action::Empty, Action::Replace, Action::Uid];
 
 /// What values of a VR are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +156,10 @@ pub(super) fn is_standard_uid(tag: Tag, uid: &str) -> bool {
     });
     kind || KINDS.contains(&tag)
         || numbers.iter().all(|n| n.len() <= 2)
-            && matches!(numbers.as_slice(), ["1", "4", _, _] | ["1", "5", _] | ["15", "1", "1"])
+            && matches!(
+                numbers.as_slice(),
+                ["1", "4", _, _] | ["1", "5", _] | ["15", "1", "1"]
+            )
 }
 
 /// The VR that the dictionary gives an attribute: of one it does not know, UN.
@@ -309,7 +307,11 @@ mod tests {
         // What a file says of the VR takes nothing away from what the attribute is.
         for (tag, vr, expected) in [
             (tags::EVALUATOR_NAME, VR::LO, Some(Action::Empty)),
-            (tags::REFERENCED_IMAGE_SEQUENCE, VR::OB, Some(Action::Remove)),
+            (
+                tags::REFERENCED_IMAGE_SEQUENCE,
+                VR::OB,
+                Some(Action::Remove),
+            ),
             (tags::MODALITY, VR::SQ, Some(Action::Remove)),
             (tags::MODALITY, VR::PN, Some(Action::Empty)),
             (tags::MODALITY, VR::LO, None),
@@ -319,7 +321,11 @@ mod tests {
             assert_eq!(action(tag, vr), expected, "{tag} as {vr:?}");
         }
         let frame = tags::FRAME_OF_REFERENCE_UID;
-        for uid in ["1.2.840.10008.19700101.4711", "1.2.840.10008.1.4.1.4711", "1.2.840.10008.5.1.4.1.1.2"] {
+        for uid in [
+            "1.2.840.10008.19700101.4711",
+            "1.2.840.10008.1.4.1.4711",
+            "1.2.840.10008.5.1.4.1.1.2",
+        ] {
             assert!(identifies(frame, VR::UI, uid), "{uid}");
         }
         let volumetric = "1.2.840.10008.1.4.1.1";

@@ -202,7 +202,8 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         Cow::Borrowed(header)
     } else {
         let parts = structure.elements.iter().filter(sound).map(|element| {
-            let [start, end] = [element.start, element.end].map(|at| (at - structure.dataset) as usize);
+            let [start, end] =
+                [element.start, element.end].map(|at| (at - structure.dataset) as usize);
             header.get(start..end).unwrap_or(&[])
         });
         Cow::Owned(parts.collect::<Vec<_>>().concat())
@@ -302,9 +303,11 @@ impl Instance {
             Numbers::Double => Some(64),
         };
         if bits.is_some_and(|bits| bits != instance.shape.bits_allocated) {
-            return Err(Error::input(path, "floating-point pixels of another length")
-                .field("(0028,0100) BitsAllocated")
-                .remedy(COPY_AGAIN));
+            return Err(
+                Error::input(path, "floating-point pixels of another length")
+                    .field("(0028,0100) BitsAllocated")
+                    .remedy(COPY_AGAIN),
+            );
         }
         instance.check_size()?;
         instance.size = [instance.shape.columns, instance.shape.rows];
@@ -374,10 +377,12 @@ impl Instance {
         let slices = object.number(tags::SPACING_BETWEEN_SLICES);
         // Of nuclear medicine, only frames that are nothing but slices are stacked.
         let pointer = object.get(tags::FRAME_INCREMENT_POINTER);
-        let pointer = pointer.and_then(|e| e.value().primitive()).map(|value| match value {
-            PrimitiveValue::Tags(tags) => tags.to_vec(),
-            _ => Vec::new(),
-        });
+        let pointer = pointer
+            .and_then(|e| e.value().primitive())
+            .map(|value| match value {
+                PrimitiveValue::Tags(tags) => tags.to_vec(),
+                _ => Vec::new(),
+            });
         let nuclear = pointer.as_deref() == Some(&[tags::SLICE_VECTOR]);
         let mut frames = Vec::with_capacity(count);
         for index in 0..count {
@@ -729,7 +734,10 @@ fn seconds(object: &InMemDicomObject) -> Option<f64> {
         return Some(ms / 1000.0);
     }
     // Of other sequences the repetition time is that of a line, not of a volume.
-    let planar = object.texts(tags::SCANNING_SEQUENCE).iter().any(|word| word == "EP")
+    let planar = object
+        .texts(tags::SCANNING_SEQUENCE)
+        .iter()
+        .any(|word| word == "EP")
         || object.text(tags::ECHO_PLANAR_PULSE_SEQUENCE).as_deref() == Some("YES");
     if !planar {
         return None;

@@ -58,8 +58,13 @@ impl Word {
         };
         text.match_indices(&self.text).any(|(at, found)| {
             let (before, after) = (text.get(..at), text.get(at + found.len()..));
-            !run_on(before.and_then(|t| t.chars().next_back()), found.chars().next())
-                && !run_on(found.chars().next_back(), after.and_then(|t| t.chars().next()))
+            !run_on(
+                before.and_then(|t| t.chars().next_back()),
+                found.chars().next(),
+            ) && !run_on(
+                found.chars().next_back(),
+                after.and_then(|t| t.chars().next()),
+            )
         })
     }
 
@@ -110,15 +115,17 @@ impl Mentions {
     ) -> Result<Self, TooMany> {
         let is_between = |letter: char| "^= ,_-./\\\0".contains(letter);
         let parts = name.split(is_between).map(|part| (part, false));
-        let whole = identifier.split(['\\', '\0']).map(|part| (part.trim(), true));
+        let whole = identifier
+            .split(['\\', '\0'])
+            .map(|part| (part.trim(), true));
         let mut words: Vec<Word> = Vec::new();
         for (part, is_identifier) in parts.chain(whole) {
             let word = Word {
                 text: part.to_owned(),
                 is_identifier,
             };
-            let is_sought = !part.is_empty()
-                && (is_identifier || word.is_part() || !word.is_short());
+            let is_sought =
+                !part.is_empty() && (is_identifier || word.is_part() || !word.is_short());
             if is_sought && !words.iter().any(|known| known.text == part) {
                 words.push(word);
             }
@@ -155,8 +162,8 @@ impl Mentions {
         let text = decoded(element.value, self.charset.as_ref());
         let repeats = self.words.iter().any(|word| {
             // Numbers repeat no number: an identifier of digits is in many of them.
-            let is_sought = !is_number(vr)
-                || (!word.is_short() && word.text.chars().all(char::is_alphabetic));
+            let is_sought =
+                !is_number(vr) || (!word.is_short() && word.text.chars().all(char::is_alphabetic));
             is_sought && word.is_in(&text)
         });
         repeats.then(|| dummy.to_vec())
@@ -165,11 +172,15 @@ impl Mentions {
     /// Whether a code names the patient: as a word of its own, because codes are words themselves.
     fn is_code_of(&self, element: &Element<'_>, code: &[u8]) -> bool {
         // Nothing can be shown without these, and they are of few terms.
-        if matches!(element.tag, tags::MODALITY | tags::PHOTOMETRIC_INTERPRETATION) {
+        if matches!(
+            element.tag,
+            tags::MODALITY | tags::PHOTOMETRIC_INTERPRETATION
+        ) {
             return false;
         }
         let text = decoded(code, self.charset.as_ref());
-        let is_same = |word: &Word| word.is_identifier && text.trim_matches([' ', '\0']) == word.text;
+        let is_same =
+            |word: &Word| word.is_identifier && text.trim_matches([' ', '\0']) == word.text;
         self.words
             .iter()
             .any(|word| !word.is_short() && (is_same(word) || word.is_alone_in(&text)))

@@ -291,7 +291,9 @@ impl<'a> Pixels<'a> {
         let samples = stored.bytes.len() / usize::from(stored.bits / 8);
         let reach = |(first, step): &(usize, usize)| first + (pixels - 1) * step < samples;
         if !stored.channels.iter().all(reach) {
-            return Err(Error::input(path, "a frame is shorter than the header says").remedy(COPY_AGAIN));
+            return Err(
+                Error::input(path, "a frame is shorter than the header says").remedy(COPY_AGAIN),
+            );
         }
         Ok(stored)
     }

@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dicom_core::{Tag, VR};
 use dicom_core::dictionary::DataDictionary as _;
 use dicom_core::dictionary::DataDictionaryEntry as _;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::StandardDataDictionary;
 use flate2::read::DeflateDecoder;
 
@@ -397,8 +397,9 @@ pub(super) fn scan(bytes: &mut Bytes, path: &Path) -> Result<Structure> {
         });
         at = end;
         if elements.len() > ELEMENTS || syntax.deflated && at - dataset > DEFLATED_HEADER {
-            return Err(Error::limit(path, "the header is larger than any header is")
-                .remedy(COPY_AGAIN));
+            return Err(
+                Error::limit(path, "the header is larger than any header is").remedy(COPY_AGAIN),
+            );
         }
     }
     // Everything up to here will be read.

@@ -57,7 +57,9 @@ impl Segments {
 
     /// How many frames it has.
     pub(super) fn frames(&self, instances: &[Instance]) -> usize {
-        instances.get(self.instance).map_or(0, |instance| instance.frames.len())
+        instances
+            .get(self.instance)
+            .map_or(0, |instance| instance.frames.len())
     }
 
     fn instance<'a>(&self, instances: &'a [Instance], path: &Path) -> Result<&'a Instance> {
@@ -191,7 +193,9 @@ fn layout(instance: &Instance, options: &ReadOptions) -> Result<Layout> {
             // all positions lie on it, else the smallest there is; thickness is none.
             let fits = |step: &f64| {
                 let pairs = distances.windows(2).map(|pair| (pair[1] - pair[0]) / step);
-                pairs.clone().all(|times| (times - times.round()).abs() <= ON_GRID)
+                pairs
+                    .clone()
+                    .all(|times| (times - times.round()).abs() <= ON_GRID)
             };
             let step = match sample.between.filter(fits) {
                 Some(step) => step,

@@ -349,7 +349,9 @@ fn key(instances: &[Instance], place: Place, traits: &[Trait]) -> String {
             None => key.push('-'),
             Some(Mark::Word(word)) => key.push_str(word),
             Some(Mark::Numbers(numbers)) => {
-                numbers.iter().for_each(|n| key.push_str(&format!("{n:.4e} ")));
+                numbers
+                    .iter()
+                    .for_each(|n| key.push_str(&format!("{n:.4e} ")));
             }
         }
         key.push('\n');
@@ -375,11 +377,19 @@ fn by_rank(
         let mut slot = slot.clone();
         slot.sort_by(|a, b| {
             let marks = (mark(instances, *a, *of), mark(instances, *b, *of));
-            marks.0.partial_cmp(&marks.1).unwrap_or(std::cmp::Ordering::Equal)
+            marks
+                .0
+                .partial_cmp(&marks.1)
+                .unwrap_or(std::cmp::Ordering::Equal)
         });
         sorted.push(slot);
     }
-    let channel = |t: usize| sorted.iter().filter_map(|slot| slot.get(t).copied()).collect();
+    let channel = |t: usize| {
+        sorted
+            .iter()
+            .filter_map(|slot| slot.get(t).copied())
+            .collect()
+    };
     Some(Group {
         name: name.to_owned(),
         channels: (0..times).map(|t| (t.to_string(), channel(t))).collect(),

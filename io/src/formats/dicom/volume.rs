@@ -95,7 +95,10 @@ impl<'a> Reader<'a> {
                 seen = Some(&instance.path);
             }
         }
-        check_channels(path, stack.frames.len().saturating_mul(first.shape.channels()))?;
+        check_channels(
+            path,
+            stack.frames.len().saturating_mul(first.shape.channels()),
+        )?;
         let all_hu = frames.iter().all(|(i, f)| is_hu(i, f));
         let has_rescale = frames
             .iter()
@@ -156,7 +159,9 @@ impl<'a> Reader<'a> {
         let mut unit = unit;
         if options.voi && options.padding != Padding::Keep {
             let reason = "what is shown is 0 to 1, and has no padding";
-            return Err(Error::parameter(path, reason).field("padding").remedy("leave it out"));
+            return Err(Error::parameter(path, reason)
+                .field("padding")
+                .remedy("leave it out"));
         }
         if options.voi {
             let plain = |(i, _): &(&Instance, &Frame)| {

@@ -218,7 +218,11 @@ pub(super) fn stored(geometry: &Geometry) -> Stored {
     let off = (unit - nearest).abs();
     let size = geometry.size();
     let extent = |axis: usize| spacing[axis] * (size[axis] - 1) as f64;
-    let corner = (0..3).map(|row| (0..3).map(|axis| off[(row, axis)] * extent(axis)).sum::<f64>());
+    let corner = (0..3).map(|row| {
+        (0..3)
+            .map(|axis| off[(row, axis)] * extent(axis))
+            .sum::<f64>()
+    });
     let corner = corner.fold(0.0, f64::max);
     let quaternion_holds = off.max() <= SHEAR && corner <= DISAGREEMENT_MM / 2.0;
     let q = UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(nearest));

@@ -137,7 +137,9 @@ impl<'a> Members<'a> {
         let path = self.source.path();
         let field = field(name);
         let mut strange = || {
-            warnings.push(format!("the member {name} is not {N} numbers; it is not used"));
+            warnings.push(format!(
+                "the member {name} is not {N} numbers; it is not used"
+            ));
             Ok(None)
         };
         let npy = match parse(bytes.as_slice()) {
@@ -189,7 +191,9 @@ impl<'a> Members<'a> {
         let path = self.source.path();
         let bytes = bytes.as_slice();
         let mut strange = || {
-            warnings.push(format!("the member {name} is not an array of texts; it is not used"));
+            warnings.push(format!(
+                "the member {name} is not an array of texts; it is not used"
+            ));
             Ok(None)
         };
         let npy = match parse(bytes) {

@@ -142,7 +142,11 @@ impl Template {
                 .geometry(instances, path)
                 .is_ok_and(|grid| grid.is_close(volume.geometry(), SAME_GRID_MM));
         let nz = volume.geometry().size()[2];
-        let channels = if same_grid { stack.frames.as_slice() } else { &[] };
+        let channels = if same_grid {
+            stack.frames.as_slice()
+        } else {
+            &[]
+        };
         let files: Option<Vec<Vec<&Instance>>> = channels
             .iter()
             .map(|channel| {
