@@ -30,6 +30,34 @@ pub(super) struct Members<'a> {
     arrays: Vec<(String, usize)>,
 }
 
+/// Refuses a table of contents that declares more members than the file has room for: the crate
+/// makes room for all of them before it reads one.
+fn check_count(source: &Source) -> Result<()> {
+    // The end of the table has 22 bytes and a comment of at most 65,535.
+    const END: &[u8] = b"PK\x05\x06";
+    const ENTRY: u64 = 46;
+    let len = source.len();
+    let tail = source.raw_from(len.saturating_sub(22 + 65_535), len)?;
+    // How many members this part has, and how many all parts have.
+    let declared = tail.as_slice().windows(12).filter_map(|end| {
+        let [.., a, b, c, d] = *end else {
+            return None;
+        };
+        let counts = [[a, b], [c, d]].map(u16::from_le_bytes).map(u64::from);
+        end.starts_with(END).then_some(counts)
+    });
+    let declared = declared.flatten();
+    // All ones means: see the 64-bit table, which the crate checks against the file.
+    let most = declared.filter(|count| *count != 0xFFFF).max();
+    if most.is_some_and(|count| count * ENTRY > len) {
+        return Err(damaged(
+            source.path(),
+            "its table of contents is longer than the file",
+        ));
+    }
+    Ok(())
+}
+
 /// Where a member is in the file.
 struct Member {
     number: usize,
@@ -49,6 +77,7 @@ impl<'a> Members<'a> {
             )
             .remedy("unpack it first"));
         }
+        check_count(source)?;
         let archive = ZipArchive::new(source.reader())
             .map_err(|_| damaged(source.path(), "it has no table of contents"))?;
         let mut arrays: Vec<(String, usize)> = (0..archive.len())
