@@ -67,19 +67,8 @@ impl Content {
                 }
             });
         }
-        let is_segmentation: Vec<bool> = found
-            .instances
-            .iter()
-            .map(Instance::is_segmentation)
-            .collect();
         let segments = Segments::all(&found.instances);
-        let mut images = found.instances.clone();
-        for (image, is_segmentation) in images.iter_mut().zip(&is_segmentation) {
-            if *is_segmentation {
-                image.frames.clear();
-            }
-        }
-        let mut series = series::series(&images, options);
+        let mut series = series::series(&found.instances, options);
         for one in &mut series {
             one.stacks.retain(|stack| stack.slices() > 0);
         }

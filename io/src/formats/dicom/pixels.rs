@@ -6,8 +6,10 @@ use std::path::Path;
 use super::instance::{Instance, Photometric, Shape};
 use super::lut::Lut;
 use super::scan::{Bytes, Numbers};
+use crate::ReadOptions;
 use crate::codec;
 use crate::error::{Error, Result};
+use crate::limits::check_voxels;
 use crate::source::{COPY_AGAIN, read_exact_at};
 
 /// The pixels of one file, ready to be taken frame by frame from many threads.
@@ -74,7 +76,7 @@ impl<'a> Pixels<'a> {
     /// # Errors
     /// [`Error::Input`] where the file holds less than its header declares,
     /// [`Error::Unsupported`] where nothing here decodes its transfer syntax.
-    pub(super) fn open(instance: &'a Instance, no_limits: bool) -> Result<Self> {
+    pub(super) fn open(instance: &'a Instance, options: &ReadOptions) -> Result<Self> {
         let path = instance.path.as_path();
         let shape = &instance.shape;
         let (mut bytes, size) = Bytes::open(path)?;
@@ -82,13 +84,8 @@ impl<'a> Pixels<'a> {
             .frame_bits()
             .checked_mul(shape.frames as u64)
             .ok_or_else(|| Error::limit(path, "more pixels than memory can be"))?;
-        let pixels = shape.pixels() as u64 * shape.frames as u64;
-        if pixels > size.saturating_mul(2000) && !no_limits {
-            let reason = format!("{pixels} pixels are declared in a file of {size} bytes");
-            return Err(
-                Error::limit(path, reason).remedy("give --no-limits if the file can be trusted")
-            );
-        }
+        let values = shape.pixels() as u64 * shape.frames as u64;
+        check_voxels(path, values, size, true, options)?;
         let element = instance.pixels;
         if instance.syntax.deflated {
             // The walk through the structure finds where inflating begins.

@@ -98,7 +98,7 @@ impl Segments {
         let header = header(instance, &layout)?;
         let size = layout.geometry.size();
         let core = |e| Error::core(&instance.path, e);
-        let pixels = Pixels::open(instance, options.no_limits)?;
+        let pixels = Pixels::open(instance, options)?;
         let count = size.iter().product();
         let labels = labels(instance, &layout, &pixels)?;
         let voxels = if header.element_type == ElementType::U8 {

@@ -53,7 +53,8 @@ pub(super) struct Series {
 pub(super) fn series(instances: &[Instance], options: &ReadOptions) -> Vec<Series> {
     // A UID that is repeated under another number was copied, not made.
     let mut members: BTreeMap<(Option<i64>, &str), Vec<usize>> = BTreeMap::new();
-    for (at, instance) in instances.iter().enumerate() {
+    let images = instances.iter().enumerate();
+    for (at, instance) in images.filter(|(_, instance)| !instance.is_segmentation()) {
         let key = (instance.series_number, instance.series.as_str());
         members.entry(key).or_default().push(at);
     }
@@ -240,7 +241,7 @@ fn divide(
         None => match by_order(instances, &slots, name) {
             Some(group) => vec![group],
             None => {
-                let (slots, dropped, ambiguous) = without_copies(instances, &slots);
+                let (slots, dropped, ambiguous) = without_copies(instances, &slots, options);
                 if dropped > 0 {
                     doubts.push(format!(
                         "{dropped} slices are there twice, and were taken once"
@@ -521,6 +522,7 @@ fn by_order(instances: &[Instance], slots: &[Vec<Place>], name: &str) -> Option<
 fn without_copies(
     instances: &[Instance],
     slots: &[Vec<Place>],
+    options: &ReadOptions,
 ) -> (Vec<Vec<Place>>, usize, Option<usize>) {
     // Reading all pixels of very many frames is not what a header is read for.
     let doubled: usize = slots.iter().map(|slot| slot.len() - 1).sum();
@@ -541,7 +543,7 @@ fn without_copies(
     };
     let pixels = |place: Place| -> Option<Vec<u8>> {
         let (instance, frame) = frame(instances, place)?;
-        let pixels = Pixels::open(instance, false).ok()?;
+        let pixels = Pixels::open(instance, options).ok()?;
         let mut scratch = Scratch::default();
         let stored = pixels.frame(frame.index, &mut scratch).ok()?;
         let mut bytes = stored.bytes.to_vec();

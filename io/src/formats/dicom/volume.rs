@@ -350,7 +350,7 @@ impl<'a> Reader<'a> {
         };
         // A decoder that fails on damaged data says so; one that panics must not end a batch.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let pixels = Pixels::open(instance, self.options.no_limits)?;
+            let pixels = Pixels::open(instance, self.options)?;
             let opened = match self.options.voi {
                 true => Some(super::instance::open(&instance.path)?),
                 false => None,
